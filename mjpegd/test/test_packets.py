@@ -1,0 +1,248 @@
+from hypothesis import given
+from hypothesis import strategies as st
+from twisted.trial.unittest import SynchronousTestCase
+
+from mjpegd.wire.errors import ParseError
+from mjpegd.wire.packets import (
+    INTERLEAVED_PREFIX_BYTES,
+    JPEG_PAYLOAD_TYPE,
+    MAX_PACKET_BYTES,
+    MAX_TRAIN_PACKETS,
+    RTP_HEADER_BYTES,
+    RTPPacket,
+    TrainTemplate,
+    sequence_add,
+    sequence_delta,
+    timestamp_add,
+    timestamp_delta,
+)
+
+UINT16 = st.integers(0, 0xFFFF)
+UINT32 = st.integers(0, 0xFFFFFFFF)
+
+PACKETS = st.builds(
+    RTPPacket,
+    payload_type=st.integers(0, 127),
+    marker=st.booleans(),
+    sequence=UINT16,
+    timestamp=UINT32,
+    ssrc=UINT32,
+    payload=st.binary(max_size=40),
+    csrcs=st.lists(UINT32, max_size=15).map(tuple),
+    extension=st.none()
+    | st.tuples(UINT16, st.lists(st.binary(min_size=4, max_size=4), max_size=3).map(b"".join)),
+)
+
+
+@st.composite
+def frames(draw: st.DrawFn) -> list[bytes]:
+    """The payloads of one frame: equal sizes, the last one not longer."""
+    size = draw(st.integers(1, 50))
+    whole = draw(st.lists(st.binary(min_size=size, max_size=size), max_size=12))
+    return [*whole, draw(st.binary(max_size=size if whole else 50))]
+
+
+PLAIN = RTPPacket(26, True, 0x1234, 0x89ABCDEF, 0x0BADCAFE, b"scan")
+CASES = (
+    ("809a 1234 89abcdef 0badcafe 7363616e", PLAIN),
+    ("801a 0000 00000000 00000000", RTPPacket(26, False, 0, 0, 0, b"")),
+    (
+        "82e0 ffff ffffffff ffffffff 00000001 00000002 73",
+        RTPPacket(96, True, 0xFFFF, 0xFFFFFFFF, 0xFFFFFFFF, b"s", csrcs=(1, 2)),
+    ),
+    (
+        # The extension with which ONVIF replays recordings.
+        "909a 0001 00000002 00000003 abac0001 01020304 73",
+        RTPPacket(26, True, 1, 2, 3, b"s", extension=(0xABAC, b"\1\2\3\4")),
+    ),
+    (
+        "90 1a 0001 00000002 00000003 ffff0000 73",
+        RTPPacket(26, False, 1, 2, 3, b"s", extension=(0xFFFF, b"")),
+    ),
+)
+
+
+class RTPPacketTests(SynchronousTestCase):
+    def test_known_packets_are_read(self) -> None:
+        for data, packet in CASES:
+            self.assertEqual(RTPPacket.parse(bytes.fromhex(data)), packet)
+
+    def test_known_packets_are_written(self) -> None:
+        for data, packet in CASES:
+            self.assertEqual(packet.to_bytes(), bytes.fromhex(data))
+
+    def test_padding_is_dropped(self) -> None:
+        data = bytearray(PLAIN.to_bytes() + b"\0\0\3")
+        data[0] |= 0x20
+
+        self.assertEqual(RTPPacket.parse(bytes(data)), PLAIN)
+
+    def test_malformed_packets_are_refused(self) -> None:
+        for data, rule in (
+            ("", "rtp-header"),
+            ("80 1a 0000 00000000 000000", "rtp-header"),
+            ("00 1a 0000 00000000 00000000", "rtp-version"),
+            ("c0 1a 0000 00000000 00000000", "rtp-version"),
+            ("81 1a 0000 00000000 00000000 000000", "csrc"),
+            ("90 1a 0000 00000000 00000000 abac00", "rtp-extension"),
+            ("90 1a 0000 00000000 00000000 abac0001 000000", "rtp-extension"),
+            ("a0 1a 0000 00000000 00000000", "rtp-padding"),
+            ("a0 1a 0000 00000000 00000000 00", "rtp-padding"),
+            ("a0 1a 0000 00000000 00000000 00000005", "rtp-padding"),
+        ):
+            error = self.assertRaises(ParseError, RTPPacket.parse, bytes.fromhex(data))
+            self.assertEqual(error.rule, rule)
+
+    @given(PACKETS)
+    def test_what_is_written_is_read(self, packet: RTPPacket) -> None:
+        self.assertEqual(RTPPacket.parse(packet.to_bytes()), packet)
+
+    @given(st.sampled_from(range(256)), st.binary(max_size=80))
+    def test_any_bytes_are_a_packet_or_refused(self, flags: int, rest: bytes) -> None:
+        try:
+            packet = RTPPacket.parse(bytes((flags,)) + rest)
+        except ParseError:
+            return
+        self.assertEqual(RTPPacket.parse(packet.to_bytes()), packet)
+
+
+class NumberTests(SynchronousTestCase):
+    def test_sequence_numbers_wrap(self) -> None:
+        self.assertEqual(sequence_add(0xFFFF, 2), 1)
+        self.assertEqual(sequence_delta(1, 0xFFFF), 2)
+        self.assertEqual(sequence_delta(0xFFFF, 1), -2)
+        self.assertEqual(sequence_delta(0x8000, 0), -0x8000)
+
+    def test_timestamps_wrap(self) -> None:
+        self.assertEqual(timestamp_add(0xFFFFFFFF, 2), 1)
+        self.assertEqual(timestamp_delta(1, 0xFFFFFFFF), 2)
+        self.assertEqual(timestamp_delta(0xFFFFFFFF, 1), -2)
+        self.assertEqual(timestamp_delta(0x80000000, 0), -0x80000000)
+
+    @given(UINT16, st.integers(-0x8000, 0x7FFF))
+    def test_a_sequence_delta_undoes_an_addition(self, sequence: int, count: int) -> None:
+        self.assertEqual(sequence_delta(sequence_add(sequence, count), sequence), count)
+
+    @given(UINT32, st.integers(-0x80000000, 0x7FFFFFFF))
+    def test_a_timestamp_delta_undoes_an_addition(self, timestamp: int, count: int) -> None:
+        self.assertEqual(timestamp_delta(timestamp_add(timestamp, count), timestamp), count)
+
+
+def reference(payloads: list[bytes], sequence: int, timestamp: int, ssrc: int) -> list[bytes]:
+    """The packets of a frame, made one by one."""
+    return [
+        RTPPacket(
+            payload_type=JPEG_PAYLOAD_TYPE,
+            marker=number == len(payloads) - 1,
+            sequence=(sequence + number) % 0x10000,
+            timestamp=timestamp,
+            ssrc=ssrc,
+            payload=payload,
+        ).to_bytes()
+        for number, payload in enumerate(payloads)
+    ]
+
+
+class TrainTests(SynchronousTestCase):
+    @given(frames(), UINT16, UINT32, UINT32)
+    def test_a_train_is_its_packets_one_after_another(
+        self, payloads: list[bytes], sequence: int, timestamp: int, ssrc: int
+    ) -> None:
+        template = TrainTemplate.from_payloads(payloads, interleaved=False)
+
+        train = template.stamp(sequence, timestamp, ssrc)
+
+        self.assertEqual(list(train.packets()), reference(payloads, sequence, timestamp, ssrc))
+
+    @given(frames(), UINT16, UINT32, UINT32, st.integers(0, 255))
+    def test_an_interleaved_train_has_prefixes(
+        self, payloads: list[bytes], sequence: int, timestamp: int, ssrc: int, channel: int
+    ) -> None:
+        template = TrainTemplate.from_payloads(payloads, interleaved=True)
+
+        train = template.stamp(sequence, timestamp, ssrc, channel)
+
+        self.assertEqual(
+            list(train.packets()),
+            [
+                b"$" + bytes((channel,)) + len(packet).to_bytes(2) + packet
+                for packet in reference(payloads, sequence, timestamp, ssrc)
+            ],
+        )
+
+    def test_the_longest_train_counts_through_all_numbers_from_any(self) -> None:
+        template = TrainTemplate.from_payloads([b""] * MAX_TRAIN_PACKETS, interleaved=False)
+
+        for first in (0, 1, 0x7FFF, 0xFFFF):
+            train = template.stamp(first, 0, 0)
+            numbers = [int.from_bytes(packet[2:4]) for packet in train.packets()]
+            # Not assertEqual: it would compare lists of this length for minutes.
+            self.assertTrue(numbers == [*range(first, 0x10000), *range(first)])
+
+    def test_stamping_leaves_the_template_for_the_next_viewer(self) -> None:
+        template = TrainTemplate.from_payloads([b"ab", b"c"], interleaved=True)
+        first = template.stamp(1, 2, 3, 4)
+        copy = bytes(first.buffer)
+
+        second = template.stamp(5, 6, 7, 8)
+
+        self.assertEqual(bytes(first.buffer), copy)
+        self.assertNotEqual(second.buffer, first.buffer)
+
+    def test_sizes_are_told(self) -> None:
+        for interleaved, prefix in ((False, 0), (True, INTERLEAVED_PREFIX_BYTES)):
+            template = TrainTemplate.from_payloads([b"abc", b"abc", b"d"], interleaved=interleaved)
+
+            self.assertEqual(template.interleaved, interleaved)
+            self.assertEqual(template.packet_count, 3)
+            self.assertEqual(template.payload_octets, 7)
+            self.assertEqual(template.size_bytes, 7 + 3 * (RTP_HEADER_BYTES + prefix))
+            self.assertEqual(len(template.stamp(0, 0, 0)), template.size_bytes)
+
+    def test_another_payload_type_is_kept(self) -> None:
+        template = TrainTemplate.from_payloads([b"a", b"b"], interleaved=False, payload_type=96)
+
+        packets = [RTPPacket.parse(bytes(p)) for p in template.stamp(0, 0, 0).packets()]
+
+        self.assertEqual([(p.payload_type, p.marker) for p in packets], [(96, False), (96, True)])
+
+    def test_payloads_that_make_no_train_are_refused(self) -> None:
+        for payloads in (
+            [],
+            [b"a", b"bc"],
+            [b"ab", b"a", b"ab"],
+            [b""] * (MAX_TRAIN_PACKETS + 1),
+            [bytes(MAX_PACKET_BYTES - RTP_HEADER_BYTES + 1)],
+        ):
+            with self.assertRaises(ValueError):
+                TrainTemplate.from_payloads(payloads, interleaved=False)
+
+    def test_the_longest_packet_has_a_length_of_16_bits(self) -> None:
+        payload = bytes(MAX_PACKET_BYTES - RTP_HEADER_BYTES)
+
+        train = TrainTemplate.from_payloads([payload], interleaved=True).stamp(0, 0, 0)
+
+        self.assertEqual(train.buffer[2:4], b"\xff\xff")
+
+
+class PartsTests(SynchronousTestCase):
+    @given(frames(), st.integers(0, 300), st.integers(0, 20))
+    def test_parts_are_runs_of_whole_packets(
+        self, payloads: list[bytes], max_bytes: int, max_packets: int
+    ) -> None:
+        train = TrainTemplate.from_payloads(payloads, interleaved=False).stamp(9, 9, 9)
+
+        parts = list(train.parts(max_bytes, max_packets))
+
+        self.assertEqual(b"".join(parts), train.buffer)
+        for part in parts:
+            self.assertLessEqual(len(part), max(max_bytes, train.stride))
+            self.assertLessEqual(len(part), max(max_packets, 1) * train.stride)
+        self.assertTrue(all(len(part) % train.stride == 0 for part in parts[:-1]))
+
+    def test_parts_are_as_long_as_they_may(self) -> None:
+        train = TrainTemplate.from_payloads([b"12345678"] * 10, interleaved=False).stamp(0, 0, 0)
+
+        self.assertEqual([len(part) for part in train.parts(65)], [60, 60, 60, 20])
+        self.assertEqual([len(part) for part in train.parts(60)], [60, 60, 60, 20])
+        self.assertEqual([len(part) for part in train.parts(1000, 4)], [80, 80, 40])

@@ -1,0 +1,306 @@
+"""RFC 2435: a JPEG frame <-> the payloads of its RTP packets."""
+
+import struct
+from dataclasses import dataclass, replace
+from typing import Self
+
+from mjpegd.wire.errors import ParseError
+from mjpegd.wire.jpeg import EOI, SOI, STANDARD_HUFFMAN, JpegFrame
+
+MAIN_HEADER_BYTES = 8
+RESTART_HEADER_BYTES = 4
+QUANTIZATION_HEADER_BYTES = 4
+QUANTIZATION_TABLES_BYTES = 128
+
+# The first payload has to hold all headers, both tables and some data: 144 bytes of headers.
+MIN_PAYLOAD_BYTES = 256
+
+# Tables are in the first packet of every frame, and may differ from frame to frame. Several
+# receivers do not keep tables from one frame for the next (RFC 2435 section 3.1.8).
+Q_IN_BAND = 255
+
+_WITH_RESTARTS = 64  # added to the type where restart markers are in the data
+_FIRST_STORED_Q = 128  # from here on tables are sent; below they follow from Q
+_LAST_FACTOR_Q = 99
+
+# Packets are not cut at restart markers: F and L set, count all ones (RFC 2435 section 3.1.7).
+_WHOLE_FRAME_RESTARTS = b"\xff\xff"
+
+# T.81 annex K.1 in zig-zag order, from which Q 1 to 99 are computed (RFC 2435 appendix A).
+_BASE_TABLES = bytes.fromhex(
+    "100b0c0e0c0a100e0d0e1211101318281a181616183123251d283a333d3c3933"
+    "383740485c4e404457453738506d51575f626768673e4d71797064785c656763"
+    "1112121815182f1a1a2f63423842636363636363636363636363636363636363"
+    "6363636363636363636363636363636363636363636363636363636363636363"
+)
+
+
+def fragment(frame: JpegFrame, max_payload_bytes: int) -> list[bytes]:
+    """Cut one frame into RTP/JPEG payloads (RFC 2435 section 3.1).
+
+    Args:
+        frame: What is sent.
+        max_payload_bytes: What is left of a packet after the RTP header.
+
+    Returns:
+        Payloads in sending order, each of exactly `max_payload_bytes` but for the last. The
+        first carries the quantization tables.
+
+    Raises:
+        ValueError: `max_payload_bytes` is less than `MIN_PAYLOAD_BYTES`.
+    """
+    if max_payload_bytes < MIN_PAYLOAD_BYTES:
+        raise ValueError(f"payloads of {max_payload_bytes} bytes are too small for the headers")
+    scan = frame.scan
+    # The type-specific octet before the 24 bits of the offset is 0: a progressively scanned frame.
+    header = _header_after_offset(frame, Q_IN_BAND)
+    room = max_payload_bytes - 4 - len(header)
+    tables = _quantization_header(frame.quantization)
+    first = room - len(tables)
+    return [b"".join((bytes(4), header, tables, scan[:first]))] + [
+        b"".join((offset.to_bytes(4, "big"), header, scan[offset : offset + room]))
+        for offset in range(first, len(scan), room)
+    ]
+
+
+def _header_after_offset(frame: "JpegFrame | Payload", q: int) -> bytes:
+    """What follows the fragment offset in all packets of a frame, without tables."""
+    size = bytes((frame.width // 8, frame.height // 8))
+    if not frame.restart_interval:
+        return bytes((frame.type, q)) + size
+    restart = frame.restart_interval.to_bytes(2, "big") + _WHOLE_FRAME_RESTARTS
+    return bytes((frame.type | _WITH_RESTARTS, q)) + size + restart
+
+
+def _quantization_header(tables: bytes) -> bytes:
+    # MBZ and precision, both 0 (8-bit entries) | length
+    return bytes(2) + len(tables).to_bytes(2, "big") + tables
+
+
+@dataclass(frozen=True, slots=True)
+class Payload:
+    """One RTP/JPEG payload (RFC 2435 section 3.1).
+
+    Attributes:
+        type: 0 for 4:2:2, 1 for 4:2:0; without the 64 that tells of restart markers.
+        q: 1 to 99: a quality factor; 128 to 255: a number for tables that are sent.
+        width: Pixels, 8 to 2040, a multiple of 8.
+        height: Pixels, likewise.
+        offset: Of `scan` in the data of the frame, 24 bits.
+        restart_interval: MCUs between restart markers; 0 means none.
+        quantization: In the first payload of a frame with `q` from 128 on: two tables (128
+            bytes), one for all components (64), or none (0): those that came with this `q`
+            before. None elsewhere.
+        scan: Entropy-coded data, perhaps with EOI at the end of a frame.
+    """
+
+    type: int
+    q: int
+    width: int
+    height: int
+    offset: int
+    restart_interval: int
+    quantization: bytes | None
+    scan: bytes
+
+    @classmethod
+    def parse(cls, data: bytes) -> Self:
+        """Read one payload.
+
+        The type-specific octet is not looked at, nor are the places of restart markers.
+
+        Raises:
+            ParseError: It is cut off, or its type, its Q, its size or its tables are undefined.
+        """
+        # Type-specific, fragment offset of 24 bits | type | Q | width / 8 | height / 8
+        (first, kind, q, width, height), at = _unpack(">IBBBB", data, 0, "main-header")
+        offset = first & 0xFFFFFF
+        _require(kind & ~_WITH_RESTARTS in {0, 1}, 4, "type")
+        _require(1 <= q <= _LAST_FACTOR_Q or q >= _FIRST_STORED_Q, 5, "Q")
+        _require(bool(width and height), 6, "size")
+        restart_interval, quantization = 0, None
+        if kind & _WITH_RESTARTS:
+            # Restart interval | F, L, restart count
+            (restart_interval, _), at = _unpack(">HH", data, at, "restart-header")
+        if q >= _FIRST_STORED_Q and not offset:
+            quantization, at = _read_quantization(data, at)
+        return cls(
+            type=kind & ~_WITH_RESTARTS,
+            q=q,
+            width=width * 8,
+            height=height * 8,
+            offset=offset,
+            restart_interval=restart_interval,
+            quantization=quantization,
+            scan=bytes(data[at:]),
+        )
+
+    def to_bytes(self) -> bytes:
+        """The payload as it is sent."""
+        tables = b"" if self.quantization is None else _quantization_header(self.quantization)
+        header = _header_after_offset(self, self.q)
+        return b"".join((self.offset.to_bytes(4, "big"), header, tables, self.scan))
+
+
+def _require(condition: bool, offset: int, field: str) -> None:
+    if not condition:
+        raise ParseError(offset, field, "undefined value")
+
+
+def _unpack(form: str, data: bytes, at: int, field: str) -> tuple[tuple[int, ...], int]:
+    end = at + struct.calcsize(form)
+    if end > len(data):
+        raise ParseError(len(data), field, "cut off")
+    return struct.unpack_from(form, data, at), end
+
+
+def _read_quantization(data: bytes, at: int) -> tuple[bytes, int]:
+    # MBZ | precision, a bit for each table | length
+    (_, precision, size), start = _unpack(">BBH", data, at, "quantization-header")
+    _require(not precision, at + 1, "quantization-precision")
+    _require(size in {0, 64, QUANTIZATION_TABLES_BYTES}, at + 2, "quantization-length")
+    if start + size > len(data):
+        raise ParseError(len(data), "quantization-tables", "cut off")
+    return bytes(data[start : start + size]), start + size
+
+
+class Reassembler:
+    """Puts the payloads of one stream together again: a whole frame or nothing.
+
+    Payloads are handed in as they arrive. Duplicates are ignored; where one is missing or out
+    of its order, its frame is given up. Frames are told apart by their timestamps.
+
+    Attributes:
+        lost: How many frames were not completed of those that at least one payload came of.
+    """
+
+    def __init__(self) -> None:
+        self.lost = 0
+        self._timestamp: int | None = None
+        self._parts: list[Payload] = []  # empty: the frame at this time is done, or given up
+        self._tables: dict[int, bytes] = {}  # by Q, 128 to 254
+
+    def feed(self, payload: bytes, timestamp: int, marker: bool) -> JpegFrame | None:
+        """Take one payload.
+
+        Args:
+            payload: What follows the RTP header; anything may be in it.
+            timestamp: Of its RTP packet.
+            marker: The marker bit of its RTP packet, set on the last of a frame.
+
+        Returns:
+            The frame that this payload completes, its scan without EOI.
+        """
+        try:
+            part = Payload.parse(payload)
+        except ParseError:
+            # If it was part of a frame, that frame will be found to have a hole.
+            return None
+        if timestamp != self._timestamp:
+            self._begin(part, timestamp)
+        elif not self._continue(part):
+            return None
+        return self._complete() if marker and self._parts else None
+
+    def _begin(self, part: Payload, timestamp: int) -> None:
+        if self._parts:
+            self._give_up()
+        self._timestamp = timestamp
+        self._parts = [part]
+        if part.offset:
+            self._give_up()
+        elif part.quantization and part.q != Q_IN_BAND:
+            self._tables[part.q] = part.quantization
+
+    def _continue(self, part: Payload) -> bool:
+        """Whether a payload is the next of the frame."""
+        if not self._parts:
+            return False
+        first, last = self._parts[0], self._parts[-1]
+        expected = last.offset + len(last.scan)
+        if part.offset < expected:
+            return False
+        same = replace(part, offset=0, quantization=first.quantization, scan=first.scan) == first
+        if part.offset != expected or not same:
+            self._give_up()
+            return False
+        self._parts.append(part)
+        return True
+
+    def _give_up(self) -> None:
+        self._parts = []
+        self.lost += 1
+
+    def _complete(self) -> JpegFrame | None:
+        first = self._parts[0]
+        scan = b"".join(part.scan for part in self._parts).removesuffix(EOI)
+        quantization = self._quantization(first)
+        if not (scan and quantization):
+            self._give_up()
+            return None
+        self._parts = []
+        return JpegFrame(
+            type=first.type,
+            width=first.width,
+            height=first.height,
+            restart_interval=first.restart_interval,
+            quantization=quantization,
+            scan=scan,
+        )
+
+    def _quantization(self, first: Payload) -> bytes:
+        if first.quantization is None:
+            return tables_for(first.q)
+        tables = first.quantization or self._tables.get(first.q, b"")
+        return tables if len(tables) == QUANTIZATION_TABLES_BYTES else tables * 2
+
+
+def tables_for(q: int) -> bytes:
+    """Quantization tables for luma and chroma by quality factor (RFC 2435 appendix A).
+
+    Args:
+        q: 1 (coarsest) to 99.
+    """
+    percent = 5000 // q if q < 50 else 200 - 2 * q
+    return bytes(max(1, min(255, (base * percent + 50) // 100)) for base in _BASE_TABLES)
+
+
+def to_jpeg(frame: JpegFrame) -> bytes:
+    """A JPEG file of one frame, with all its tables (RFC 2435 section 4.1, appendix B)."""
+    restart = _segment(0xDD, frame.restart_interval.to_bytes(2, "big"))
+    luma, chroma = frame.quantization[:64], frame.quantization[64:]
+    # 8 bits | height | width | 3 components: identifier, sampling factors, table
+    picture = struct.pack(">BHHB", 8, frame.height, frame.width, 3) + bytes(
+        (1, 0x22 if frame.type else 0x21, 0, 2, 0x11, 1, 3, 0x11, 1)
+    )
+    return b"".join(
+        (
+            SOI,
+            _JFIF,
+            _segment(0xDB, b"\x00" + luma + b"\x01" + chroma),
+            _segment(0xC0, picture),
+            _HUFFMAN,
+            restart if frame.restart_interval else b"",
+            _SCAN_HEADER,
+            frame.scan,
+            EOI,
+        )
+    )
+
+
+def _segment(code: int, body: bytes) -> bytes:
+    return b"\xff%c%b%b" % (code, (len(body) + 2).to_bytes(2, "big"), body)
+
+
+# Version 1.1, no unit, pixels as wide as high, no thumbnail.
+_JFIF = _segment(0xE0, b"JFIF\x00\x01\x01\x00\x00\x01\x00\x01\x00\x00")
+
+_HUFFMAN = _segment(
+    0xC4,
+    b"".join(
+        bytes((kind << 4 | place,)) + table for (kind, place), table in STANDARD_HUFFMAN.items()
+    ),
+)
+
+# 3 components: identifier, Huffman tables | all coefficients at once
+_SCAN_HEADER = _segment(0xDA, b"\x03\x01\x00\x02\x11\x03\x11\x00\x3f\x00")
