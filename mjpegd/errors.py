@@ -1,0 +1,53 @@
+"""What the daemon can fail with.
+
+MjpegdError
+ ├─ RTSPError            a request is answered with its `status`
+ ├─ MediaError           a file cannot be served; the text says why
+ │   ├─ MediaNotFoundError   there is nothing under that name
+ │   └─ MediaChangedError    it was replaced, cut short or removed while it played
+ └─ ConfigurationError   an option or its environment is wrong; the text is for the operator
+"""
+
+from collections.abc import Mapping
+
+
+class MjpegdError(Exception):
+    """Base of the errors that mjpegd raises on purpose."""
+
+
+class RTSPError(MjpegdError):
+    """A request that is answered with an error.
+
+    Attributes:
+        status: The status code of the answer (RFC 2326 section 7.1.1).
+        headers: Headers that the status calls for, such as Allow for 455.
+        body: Text for the answer's body, of type text/parameters; mostly empty.
+    """
+
+    def __init__(
+        self,
+        status: int,
+        reason: str,
+        headers: Mapping[str, str] | None = None,
+        body: bytes = b"",
+    ) -> None:
+        super().__init__(reason)
+        self.status = status
+        self.headers = dict(headers or {})
+        self.body = body
+
+
+class MediaError(MjpegdError):
+    """A file or folder cannot be served as a stream."""
+
+
+class MediaNotFoundError(MediaError):
+    """Nothing that may be served has that name."""
+
+
+class MediaChangedError(MediaError):
+    """A file was replaced, truncated or removed since its index was made."""
+
+
+class ConfigurationError(MjpegdError):
+    """The daemon cannot start as it was told to; the text says what, where and what to do."""
