@@ -87,6 +87,8 @@ class IPacketSender(Interface):
     """
 
     dropped: int = Attribute("How many trains were dropped since the sender was made.")
+    errors: int = Attribute("How many packets the system refused to send, for good.")
+    last_error: str = Attribute("Why it refused the last of them, for the log.")
 
     def send_train(train: "PacketTrain", spread_s: float) -> None:
         """Send the packets of one frame, the whole train or nothing of it.

@@ -17,7 +17,7 @@ from mjpegd.interfaces import IFrameSource, InThread
 from mjpegd.sources import containers, rawjpeg
 from mjpegd.sources.indexing import Batches, Entry, Step
 from mjpegd.sources.reading import FilmFile
-from mjpegd.sources.timing import FilmTimes, nominal_rate
+from mjpegd.sources.timing import FilmTimes, nominal_rate, usual_rate
 from mjpegd.wire import jpeg
 from mjpegd.wire.errors import BrokenJpegError
 
@@ -101,7 +101,8 @@ class Film:
         self.complete = opened.batches.done
         self.still = self.complete and index.kind == rawjpeg.KIND and len(opened.frames) == 1
         self.kind = "JPEG" if self.still else index.kind
-        rate = index.rate or nominal_rate([entry.seconds for entry in opened.frames])
+        stamps = [entry.seconds for entry in opened.frames]
+        rate = nominal_rate(stamps) if index.rate is None else usual_rate(index.rate, stamps)
         self.timed = rate is not None
         self.times = FilmTimes(rate or (_STILL_RATE if self.still else default_rate))
         self._file = opened.file

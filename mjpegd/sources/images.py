@@ -160,8 +160,8 @@ class ImageFolder:
                 picture = _read_unchanged(resolve(self._folder / name, self._root))
             except (FileNotFoundError, MediaNotFoundError) as error:
                 raise MediaChangedError(f"{self.title}: {name} was removed") from error
-            except OSError as error:
-                raise MediaError(f"{self.title}: {name}: {error.strerror}") from error
+            except (OSError, MediaError):
+                return b""  # no picture, like a broken one: the frame is left out, and said so
             if picture is not None:
                 return picture
         raise MediaChangedError(f"{self.title}: {name} is being rewritten")

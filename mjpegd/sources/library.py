@@ -93,6 +93,7 @@ class Library:
         self._in_thread = in_thread
         self._asking: list[Deferred[list[Listing]]] = []
         self._known: dict[_Identity, bool] = {}  # files seen by the last walk: is it a film?
+        self._is_closed = False
 
     def state(self) -> FolderState:
         """What the media folder is like; may wait for the disk."""
@@ -145,6 +146,10 @@ class Library:
         if len(self._asking) == 1:
             self._in_thread(self._list).addBoth(self._listed)
         return asked.addCallback(lambda listings: (listings[:limit], len(listings)))
+
+    def close(self) -> None:
+        """Look for nothing more: a walk that is under way in a thread ends soon, with less."""
+        self._is_closed = True
 
     def _real_root(self) -> Path:
         try:
@@ -208,7 +213,7 @@ class Library:
     def _is_film(self, root: Path, entry: os.DirEntry[str], known: dict[_Identity, bool]) -> bool:
         """Whether a file can be played, as far as its beginning tells; `known` learns it."""
         try:
-            if entry.is_dir():
+            if self._is_closed or entry.is_dir():
                 return False
             path = resolve(Path(entry.path), root)
             status = path.stat()

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from fractions import Fraction
 from itertools import pairwise
+from statistics import median
 
 from mjpegd.sources.indexing import FASTEST_RATE, SLOWEST_RATE, round_rate
 from mjpegd.wire.times import ListedTimes, SteadyTimes
@@ -11,6 +12,8 @@ from mjpegd.wire.times import ListedTimes, SteadyTimes
 _ROUNDING_S = 0.001 + 1e-6
 # A longer gap between two frames, or none, is a clock that was set while the film was made.
 _LONGEST_GAP_S = 3600.0
+# A film whose every other frame was dropped has a gap twice as long as its header says.
+_FAR_SLOWER = 1.5
 
 
 class FilmTimes:
@@ -79,6 +82,19 @@ def _listed(steady: SteadyTimes) -> ListedTimes:
     for number in range(steady.count):
         listed.append(steady.time_of(number))
     return listed
+
+
+def usual_rate(rate: Fraction, stamps: Sequence[float | None]) -> Fraction:
+    """A header's rate, or the one that most of the first frames keep where it is far slower.
+
+    FFmpeg, recording a stream whose rate it does not know, writes a time base for the rate
+    (600 is usual) and an empty chunk wherever no frame came.
+    """
+    known = [stamp for stamp in stamps if stamp is not None]
+    gaps = [later - earlier for earlier, later in pairwise(known)]
+    if not gaps or median(gaps) * rate < _FAR_SLOWER:
+        return rate
+    return round_rate(median(gaps))
 
 
 def nominal_rate(stamps: Sequence[float | None]) -> Fraction | None:

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from mjpegd.sources.timing import FilmTimes, nominal_rate
+from mjpegd.sources.timing import FilmTimes, nominal_rate, usual_rate
 
 
 def times_of(stamps: Iterable[float | None], rate: Fraction = Fraction(25)) -> FilmTimes:
@@ -75,3 +75,19 @@ class NominalRateTests(SynchronousTestCase):
         for stamps in ([], [1.0], [None, None], [1.0, 1.0], [2.0, 1.0], [0.0, 1e-6], [0.0, 1e6]):
             with self.subTest(stamps=stamps):
                 self.assertIsNone(nominal_rate(stamps))
+
+
+class UsualRateTests(SynchronousTestCase):
+    def test_a_header_that_the_frames_keep_is_believed(self) -> None:
+        self.assertEqual(usual_rate(Fraction(25), [0.0, 0.04, 0.08]), 25)
+
+    def test_single_dropped_frames_change_nothing(self) -> None:
+        self.assertEqual(usual_rate(Fraction(25), [0.0, 0.04, 0.12, 0.16, 0.2]), 25)
+
+    def test_a_time_base_is_no_rate(self) -> None:
+        stamps = [number / 25 for number in range(20)]
+
+        self.assertEqual(usual_rate(Fraction(600), stamps), 25)
+
+    def test_without_times_the_header_is_believed(self) -> None:
+        self.assertEqual(usual_rate(Fraction(600), [None, None]), 600)

@@ -10,8 +10,11 @@ from typing import Protocol
 SEEK_TOLERANCE_S = 0.001
 
 
-def _tolerance_s(rate: Fraction) -> float:
-    # A part of a frame's time at most, so that the frames of a fast film are told apart.
+def seek_tolerance_s(rate: Fraction) -> float:
+    """How much before a frame a seek still means that frame.
+
+    A part of a frame's time at most, so that the frames of a fast film are told apart.
+    """
     return min(SEEK_TOLERANCE_S, 0.25 * rate.denominator / rate.numerator)
 
 
@@ -53,7 +56,7 @@ class SteadyTimes:
     def __init__(self, rate: Fraction, count: int = 0) -> None:
         self.rate = rate
         self.count = count
-        self._tolerance_s = _tolerance_s(rate)
+        self._tolerance_s = seek_tolerance_s(rate)
 
     @property
     def end(self) -> float:
@@ -80,7 +83,7 @@ class ListedTimes:
 
     def __init__(self, rate: Fraction) -> None:
         self.rate = rate
-        self._tolerance_s = _tolerance_s(rate)
+        self._tolerance_s = seek_tolerance_s(rate)
         self._times = array("d")
 
     @property
