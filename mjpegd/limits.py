@@ -1,0 +1,57 @@
+"""Every limit on what the network may ask, in one place, each with its reason."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Bounds on remote input; a daemon has one set of them.
+
+    Attributes:
+        line_bytes: One line of a request. Real request lines and headers stay below 1 kB; a
+            Digest answer with a long URI is the longest.
+        header_lines: Lines of a request before its body. Players send fewer than 15.
+        header_bytes: All of these lines together.
+        body_bytes: A request's body: lists of parameter names.
+        request_s: Seconds to complete a request, or an interleaved packet, once it began. A slow
+            writer sends bytes, so a limit on silence would never end it.
+        idle_s: Seconds that a connection without a session may stay silent.
+        requests_per_s: Requests a second on one connection; more are read more slowly.
+        request_burst: Requests that may come at once before that.
+        unread_answer_bytes: Answers that may wait for a client that does not read them, before
+            no more of its requests are read. PAUSE still works in that space.
+        connections: Connections in all.
+        connections_per_address: Connections from one address. A NAT, a proxy or a load
+            generator is one address with a thousand viewers.
+        sessions: Sessions in all.
+        sessions_per_connection: Sessions on one connection: interleaved has 128 channel pairs.
+        session_timeout_s: The timeout that SETUP announces; a request or RTCP in this time
+            keeps a session alive (RFC 2326 section 12.37).
+        session_grace: The timeout is enforced this many times later than announced, because
+            clients send their keep-alive when it has almost passed.
+        orphan_s: Seconds that a UDP session lives on without any connection that named it.
+        interleaved_idle_s: Seconds that an interleaved session lives on an open connection on
+            which nothing comes: paused players do not send anything.
+        parameters: Names in the body of a GET_PARAMETER.
+        listed_streams: Streams in the answer to GET_PARAMETER `streams`.
+    """
+
+    line_bytes: int = 8192
+    header_lines: int = 64
+    header_bytes: int = 32_768
+    body_bytes: int = 16_384
+    request_s: float = 15.0
+    idle_s: float = 120.0
+    requests_per_s: float = 50.0
+    request_burst: int = 200
+    unread_answer_bytes: int = 65_536
+    connections: int = 4096
+    connections_per_address: int = 2048
+    sessions: int = 4096
+    sessions_per_connection: int = 64
+    session_timeout_s: int = 60
+    session_grace: float = 1.2
+    orphan_s: float = 10.0
+    interleaved_idle_s: float = 3600.0
+    parameters: int = 64
+    listed_streams: int = 10_000

@@ -1,0 +1,56 @@
+"""How things are said in the log: foreign text escaped, floods as one line per interval."""
+
+from collections import Counter
+from collections.abc import Callable
+
+from twisted.internet.interfaces import IReactorTime
+
+# Long enough for any real path or User-Agent, short enough that nobody fills a log with it.
+SHOWN_CHARACTERS = 200
+FLOOD_INTERVAL_S = 10.0
+
+
+def shown(text: str) -> str:
+    r"""Foreign text for a log line: control characters escaped, bounded in length.
+
+    A file name or header cannot forge a line, move a terminal's cursor, or break a strict
+    encoder: line breaks, escapes, bidirectional controls and lone surrogates appear as `\x..`.
+    """
+    if len(text) > SHOWN_CHARACTERS:
+        text = text[:SHOWN_CHARACTERS] + "…"
+    return "".join(
+        character if character.isprintable() and character != "\\" else ascii(character)[1:-1]
+        for character in text
+    )
+
+
+class Tally:
+    """Counts things that may come in floods, and says them once per interval.
+
+    The first of a kind is said at once; what follows within the interval, as a number.
+
+    Args:
+        clock: When an interval has passed.
+        say: Called with the kind and how many of it there were since it was said last.
+    """
+
+    def __init__(self, clock: IReactorTime, say: Callable[[str, int], None]) -> None:
+        self._clock = clock
+        self._say = say
+        self._counts: Counter[str] = Counter()
+
+    def count(self, kind: str, times: int = 1) -> None:
+        """More of this kind. Kinds are fixed words of ours, never remote text."""
+        if kind in self._counts:
+            self._counts[kind] += times
+        else:
+            self._counts[kind] = 0
+            self._say(kind, times)
+            self._clock.callLater(FLOOD_INTERVAL_S, self._sum_up, kind)
+
+    def _sum_up(self, kind: str) -> None:
+        count = self._counts.pop(kind)
+        if count:
+            self._counts[kind] = 0
+            self._say(kind, count)
+            self._clock.callLater(FLOOD_INTERVAL_S, self._sum_up, kind)

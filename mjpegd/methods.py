@@ -1,0 +1,557 @@
+"""The methods of RTSP (RFC 2326 section 10): what each checks, does and answers."""
+
+import re
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from twisted.logger import Logger
+
+from mjpegd.addresses import in_url, is_ipv6, plain_host
+from mjpegd.catalogue import Catalogue
+from mjpegd.errors import MediaError, MediaNotFoundError, RTSPError
+from mjpegd.interfaces import IPacketSender
+from mjpegd.limits import Limits
+from mjpegd.logs import shown
+from mjpegd.playout import Cue, PlayRequest
+from mjpegd.registry import Registry
+from mjpegd.rtp import TIMESTAMP_MASK
+from mjpegd.senders.interleaved import Carrier, InterleavedSender
+from mjpegd.session import Lifetime, Method, Session, State, Way, refuse
+from mjpegd.stream import FilmStream, JpegPacking, LiveStream, Stream, Wishes
+from mjpegd.wire import headers as parsed
+from mjpegd.wire.errors import ParseError
+from mjpegd.wire.headers import Lower, NptRange, RTPInfo, SessionHeader, Transport
+from mjpegd.wire.messages import Headers, Request, Response
+from mjpegd.wire.packets import RTP_HEADER_BYTES
+from mjpegd.wire.sdp import MEDIA_TYPE, Description
+from mjpegd.wire.urls import StreamURL, without_userinfo
+
+_log = Logger()
+
+PUBLIC = "OPTIONS, DESCRIBE, SETUP, PLAY, PAUSE, TEARDOWN, GET_PARAMETER, SET_PARAMETER"
+# Known to RFC 2326, but a stream of ours cannot be recorded, announced or moved.
+OTHER_METHODS = frozenset({"ANNOUNCE", "RECORD", "REDIRECT"})
+PARAMETERS_TYPE = "text/parameters"
+
+MAX_SCALE = 64.0
+MIN_SCALE = 1 / 64
+MAX_SPEED = 16.0
+MIN_SPEED = 1 / 16
+# Below this a Blocksize makes more headers than media; it is ignored.
+MIN_BLOCKSIZE = 256
+INTERLEAVED_CHANNELS = 256
+
+
+class MediaPorts(Protocol):
+    """The daemon's RTP and RTCP ports."""
+
+    @property
+    def ports(self) -> tuple[int, int]:
+        """Their numbers."""
+        ...
+
+    def reaches(self, host: str) -> bool:
+        """Whether a viewer of this address can be sent to."""
+        ...
+
+    def sender(self, host: str, ports: tuple[int, int], local_host: str) -> IPacketSender:
+        """A way to a viewer's ports, from the address that it connected to."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class House:
+    """What every connection shares.
+
+    Attributes:
+        catalogue: What can be watched.
+        registry: Who watches.
+        ports: Where UDP media leaves from.
+        limits: Bounds on what is asked.
+        max_packet_bytes: UDP payload of an RTP packet at most, RTP header included.
+        max_laboratory_bytes: The same for the laboratory's packets of a whole picture.
+        wall_clock: Unix seconds.
+        started: Unix seconds of the start; tells descriptions of this run from others.
+    """
+
+    catalogue: Catalogue
+    registry: Registry
+    ports: MediaPorts
+    limits: Limits
+    max_packet_bytes: int
+    max_laboratory_bytes: int
+    wall_clock: Callable[[], float]
+    started: int
+
+
+class Connection(Carrier, Protocol):
+    """What the methods need of the connection that a request came on."""
+
+    host: str
+    local_host: str
+    local_port: int
+    sessions: dict[str, Session]
+    described: bool
+
+    @property
+    def is_open(self) -> bool:
+        """Something can still be sent."""
+        ...
+
+    def session_ended(self, session: Session) -> None:
+        """A session that this connection named is no more."""
+        ...
+
+    def take_channels(
+        self, wanted: tuple[int, int] | None, session: Session | None
+    ) -> tuple[int, int]:
+        """Interleaved channels for a session: those wanted, or the next free ones."""
+        ...
+
+
+@dataclass(slots=True)
+class Exchange:
+    """One request under way.
+
+    Attributes:
+        request: The request.
+        connection: Where it came on.
+        house: What it works with.
+        session: The session that it names.
+        after: Called when the answer is written; PLAY sends its first packet there.
+    """
+
+    request: Request
+    connection: Connection
+    house: House
+    session: Session | None = None
+    after: Callable[[], None] | None = None
+
+    def header(self, name: str) -> str | None:
+        """The first value of a request header."""
+        return self.request.headers.get(name)
+
+    @property
+    def is_reached_by_udp(self) -> bool:
+        """A client on a Unix socket has no address, and one on IPv6 may be out of reach."""
+        host = self.connection.host
+        return bool(host) and self.house.ports.reaches(host)
+
+    @property
+    def url(self) -> StreamURL:
+        """What the request URI names.
+
+        Raises:
+            RTSPError: 400, it is malformed.
+        """
+        try:
+            url = StreamURL.parse(self.request.uri)
+        except ParseError as fault:
+            raise RTSPError(400, str(fault)) from None
+        if url.authority:
+            return url
+        # A bare name is a path on this server.
+        name = self.request.uri.lstrip("/")
+        return StreamURL.parse(f"{self.server_url}{'' if name == '*' else name}")
+
+    @property
+    def server_url(self) -> str:
+        """The server as the client reached it."""
+        return f"rtsp://{in_url(self.connection.local_host, self.connection.local_port)}/"
+
+
+async def answer(exchange: Exchange) -> Response:
+    """Do what a request asks.
+
+    Raises:
+        RTSPError: It is answered with that status.
+    """
+    request = exchange.request
+    if request.version != "RTSP/1.0":
+        raise RTSPError(505, f"{request.version} is not spoken here")
+    _check_cseq(request)
+    # Before anything else can fail: whatever names a session keeps it alive.
+    _find_session(exchange)
+    method = _METHODS.get(request.method)
+    if method is None:
+        raise _unknown(exchange)
+    _check_required(request)
+    return await method(exchange)
+
+
+def _check_cseq(request: Request) -> None:
+    cseq = request.headers.get("CSeq")
+    if cseq is None:
+        raise RTSPError(400, "CSeq is missing")
+    try:
+        parsed.parse_cseq(cseq)
+    except ParseError as fault:
+        raise RTSPError(400, f"CSeq: {fault}") from None
+
+
+def _unknown(exchange: Exchange) -> RTSPError:
+    method = exchange.request.method
+    if method not in OTHER_METHODS:
+        return RTSPError(501, f"no method {method}", {"Public": PUBLIC})
+    if method == "RECORD":
+        return refuse(exchange.session.state if exchange.session else State.INIT, method)
+    return RTSPError(405, f"{method} is not for these streams", {"Allow": PUBLIC})
+
+
+def _check_required(request: Request) -> None:
+    tags = request.headers.get_all("Require") + request.headers.get_all("Proxy-Require")
+    if tags:
+        # Its value is echoed: what could break a header was refused by the parser.
+        raise RTSPError(551, "unknown option", {"Unsupported": ", ".join(tags)})
+
+
+def _find_session(exchange: Exchange) -> None:
+    value = exchange.header("Session")
+    if value is None:
+        return
+    try:
+        identifier = SessionHeader.parse(value).identifier
+    except ParseError:
+        raise RTSPError(454, "no such session") from None
+    session = exchange.house.registry.find(identifier, exchange.connection.host)
+    exchange.session = session
+    exchange.connection.sessions[identifier] = session
+    session.attach(exchange.connection)
+
+
+async def _options(exchange: Exchange) -> Response:
+    """Any URL, known or not: FFmpeg gives up on anything but 200."""
+    return _ok(exchange, ("Public", PUBLIC))
+
+
+async def _describe(exchange: Exchange) -> Response:
+    url = exchange.url
+    _check_accept(exchange)
+    wishes = Wishes.parse(url.query)
+    stream = await _open(exchange, url)
+    exchange.connection.described = True
+    body = _description(exchange, url, stream, wishes).to_bytes()
+    _log.info(
+        "{peer} describes {stream} as {agent}",
+        peer=exchange.connection.host,
+        stream=shown(stream.title),
+        agent=shown(exchange.header("User-Agent") or "(no User-Agent)"),
+    )
+    return _ok(
+        exchange, ("Content-Base", url.content_base), ("Content-Type", MEDIA_TYPE), body=body
+    )
+
+
+def _check_accept(exchange: Exchange) -> None:
+    accept = ",".join(exchange.request.headers.get_all("Accept"))
+    kinds = {kind.partition(";")[0].strip().lower() for kind in accept.split(",")}
+    if kinds.isdisjoint({"", MEDIA_TYPE, "application/*", "*/*"}):
+        raise RTSPError(406, "descriptions come as application/sdp")
+
+
+def _description(exchange: Exchange, url: StreamURL, stream: Stream, wishes: Wishes) -> Description:
+    local_host = exchange.connection.local_host
+    started = exchange.house.started
+    if isinstance(stream, FilmStream):
+        times = stream.times(wishes)
+        endless = stream.is_endless(wishes, loop=exchange.house.registry.loop)
+        range_text = _range_text(None if endless or not stream.source.complete else times.end)
+        framerate = times.rate
+    else:
+        range_text, framerate = "npt=now-", stream.framerate
+    return Description(
+        title=stream.title,
+        origin_address=local_host.partition("%")[0],
+        address_family="IP6" if is_ipv6(local_host) else "IP4",
+        session_id=started,
+        version=started,
+        range_text=range_text,
+        framerate=framerate,
+        control=url.control(),
+    )
+
+
+def _range_text(end_s: float | None) -> str:
+    # An end that is not known, or never comes, is not named: GStreamer would stop there.
+    return NptRange(0.0, end_s).to_text()
+
+
+async def _open(exchange: Exchange, url: StreamURL) -> Stream:
+    try:
+        return await exchange.house.catalogue.open(url.path)
+    except MediaNotFoundError:
+        raise RTSPError(404, "no such stream") from None
+    except MediaError as refusal:
+        _log.warn(
+            "{peer} cannot have {path}: {reason}",
+            peer=exchange.connection.host,
+            path=shown(url.path),
+            reason=shown(str(refusal)),
+        )
+        raise RTSPError(415, "this cannot be played") from None
+
+
+async def _setup(exchange: Exchange) -> Response:
+    url, session = exchange.url, exchange.session
+    _check_blind_setup(exchange)
+    if session is not None:
+        session.check(Method.SETUP)
+    if url.track not in {None, 0}:
+        raise RTSPError(404, "no such track")
+    wishes = Wishes.parse(url.query)
+    stream = await _open(exchange, url)
+    # Opening took its time.
+    if not exchange.connection.is_open or (session is not None and not session.is_open):
+        raise RTSPError(454, "the client has gone")
+    if session is not None:
+        session.check(Method.SETUP)
+    if session is not None and session.stream is not stream:
+        raise RTSPError(459, "a session has one stream")
+    way, transport = _choose_way(exchange)
+    echoed = without_userinfo(exchange.request.uri)
+    registry = exchange.house.registry
+    if session is None:
+        _check_room(exchange)
+        session = registry.create(exchange.connection.host, stream, wishes, echoed, way)
+        exchange.session = session
+        exchange.connection.sessions[session.identifier] = session
+        session.attach(exchange.connection)
+    else:
+        registry.change_way(session, way, echoed)
+    return _ok(exchange, ("Transport", transport.to_text()))
+
+
+def _check_blind_setup(exchange: Exchange) -> None:
+    """VLC without live555 takes RTSP for SAT>IP and would show our RTP as garbage."""
+    if exchange.header("CSeq") == "0" and not exchange.connection.described:
+        _log.warn(
+            "{peer} sends SETUP with CSeq 0 and no DESCRIBE: a VLC built without live555 cannot "
+            "play RTSP; another player, or a VLC with live555, can",
+            peer=exchange.connection.host,
+        )
+        raise RTSPError(461, "this player cannot read RTP/JPEG")
+
+
+def _check_room(exchange: Exchange) -> None:
+    if len(exchange.connection.sessions) >= exchange.house.limits.sessions_per_connection:
+        raise RTSPError(453, "too many sessions on this connection")
+
+
+def _choose_way(exchange: Exchange) -> tuple[Way, Transport]:
+    """The first transport of the request that can be had (RFC 2326 section 12.39)."""
+    wanted = ",".join(exchange.request.headers.get_all("Transport"))
+    elsewhere = False
+    for transport in Transport.parse_list(wanted):
+        if transport.profile != "RTP/AVP" or transport.multicast:
+            continue
+        if transport.mode not in {None, "PLAY"}:
+            continue
+        if transport.destination and plain_host(transport.destination) != exchange.connection.host:
+            elsewhere = True
+            continue
+        if transport.lower is Lower.TCP:
+            return _interleaved_way(exchange, transport)
+        if transport.client_port is not None and exchange.is_reached_by_udp:
+            return _udp_way(exchange, transport.client_port)
+    if elsewhere:
+        raise RTSPError(403, "media goes to the address that asks for it, and to no other")
+    raise RTSPError(461, "RTP/AVP unicast with client_port, or RTP/AVP/TCP")
+
+
+def _interleaved_way(exchange: Exchange, transport: Transport) -> tuple[Way, Transport]:
+    connection = exchange.connection
+    channels = connection.take_channels(transport.interleaved, exchange.session)
+    way = Way(
+        sender=InterleavedSender(connection, channels),
+        packing=JpegPacking(_payload_bytes(exchange), interleaved=True),
+        lifetime=Lifetime.INTERLEAVED,
+        description=f"TCP, channels {channels[0]}-{channels[1]}",
+        channel=channels[0],
+        carrier=connection,
+    )
+    return way, Transport(lower=Lower.TCP, interleaved=channels)
+
+
+def _udp_way(exchange: Exchange, client_port: tuple[int, int]) -> tuple[Way, Transport]:
+    connection, ports = exchange.connection, exchange.house.ports
+    way = Way(
+        sender=ports.sender(connection.host, client_port, connection.local_host),
+        packing=JpegPacking(_payload_bytes(exchange), interleaved=False),
+        lifetime=Lifetime.DATAGRAM,
+        description=f"UDP, ports {client_port[0]}-{client_port[1]}",
+        report_ports=client_port,
+    )
+    return way, Transport(client_port=client_port, server_port=ports.ports)
+
+
+def _payload_bytes(exchange: Exchange) -> int:
+    """What a packet holds after its RTP header; Blocksize counts the same (section 12.7)."""
+    most = exchange.house.max_packet_bytes - RTP_HEADER_BYTES
+    wanted = exchange.header("Blocksize")
+    if wanted is None:
+        return most
+    try:
+        blocksize = parsed.parse_blocksize(wanted)
+    except ParseError as fault:
+        raise RTSPError(400, f"Blocksize: {fault}") from None
+    return min(blocksize, most) if blocksize >= MIN_BLOCKSIZE else most
+
+
+def _own_session(exchange: Exchange) -> Session:
+    """The session that a PLAY, PAUSE or TEARDOWN is about."""
+    session = exchange.session
+    if session is None:
+        if exchange.connection.sessions:
+            raise RTSPError(454, "which session?")
+        raise refuse(State.INIT, exchange.request.method)
+    if exchange.request.uri != "*":
+        _check_same_stream(exchange.url, session)
+    return session
+
+
+def _check_same_stream(url: StreamURL, session: Session) -> None:
+    if url.track not in {None, 0} or url.path != StreamURL.parse(session.url).path:
+        raise RTSPError(404, "that is not the stream of this session")
+
+
+async def _play(exchange: Exchange) -> Response:
+    session = _own_session(exchange)
+    session.check(Method.PLAY)
+    scale, speed = _pace(exchange, "Scale"), _pace(exchange, "Speed")
+    cue = session.play(_play_request(exchange, session, scale, speed))
+    exchange.after = session.roll
+    info = RTPInfo(session.url, session.rtp.sequence, cue.ticks & TIMESTAMP_MASK)
+    fields = [("Range", _played_range(cue)), ("RTP-Info", info.to_text())]
+    if scale is not None or cue.scale != 1:
+        fields.append(("Scale", parsed.scale_to_text(cue.scale)))
+    if speed is not None or cue.speed != 1:
+        fields.append(("Speed", parsed.scale_to_text(cue.speed)))
+    return _ok(exchange, *fields)
+
+
+def _pace(exchange: Exchange, name: str) -> float | None:
+    """The value of Scale or Speed, clamped; None where the request has none."""
+    text = exchange.header(name)
+    if text is None:
+        return None
+    try:
+        value = parsed.parse_scale(text, name)
+    except ParseError as fault:
+        raise RTSPError(400, f"{name}: {fault}") from None
+    if name == "Speed":
+        return min(max(value, MIN_SPEED), MAX_SPEED)
+    size = min(max(abs(value), MIN_SCALE), MAX_SCALE)
+    return size if value > 0 else -size
+
+
+def _play_request(
+    exchange: Exchange, session: Session, scale: float | None, speed: float | None
+) -> PlayRequest | None:
+    """What is asked for; None for a PLAY without any wish."""
+    text = exchange.header("Range")
+    if text is None:
+        if scale is None and speed is None:
+            return None
+        return PlayRequest(scale=scale or 1.0, speed=speed or 1.0)
+    try:
+        wanted = NptRange.parse(text)
+    except ParseError as fault:
+        if fault.rule == "range-unit" and isinstance(session.stream, LiveStream):
+            return PlayRequest()  # a live source has no place to go to in any unit
+        raise RTSPError(457, f"Range: {fault}") from None
+    start_s, end_s = _direction(wanted, (scale or 1.0) < 0)
+    return PlayRequest(start_s, end_s, scale or 1.0, speed or 1.0)
+
+
+def _direction(wanted: NptRange, reverse: bool) -> tuple[float | None, float | None]:
+    """Where a range starts and stops, for the direction that Scale gives it."""
+    start_s, end_s = wanted.start, wanted.end
+    if start_s is None or end_s is None:
+        # `npt=-5` is from where the viewer stands to 5 s.
+        return start_s, end_s
+    if reverse:
+        return max(start_s, end_s), min(start_s, end_s)
+    if start_s > end_s:
+        raise RTSPError(457, "the range ends before it starts")
+    return start_s, end_s
+
+
+def _played_range(cue: Cue) -> str:
+    if cue.npt_s is None:
+        return NptRange(None, now=True).to_text()
+    return NptRange(cue.npt_s, cue.end_s).to_text()
+
+
+async def _pause(exchange: Exchange) -> Response:
+    npt_s = _own_session(exchange).pause()
+    where = NptRange(None, now=True) if npt_s is None else NptRange(npt_s)
+    return _ok(exchange, ("Range", where.to_text()))
+
+
+async def _teardown(exchange: Exchange) -> Response:
+    session = _own_session(exchange)
+    session.close("TEARDOWN")
+    return _ok(exchange)
+
+
+async def _get_parameter(exchange: Exchange) -> Response:
+    """Without a body a sign of life; `streams` on `/` is a list of what can be watched."""
+    names = _parameter_names(exchange)
+    unknown = [name for name in names if name != "streams" or not _is_root(exchange)]
+    if unknown:
+        raise _not_understood(unknown)
+    if not names:
+        return _ok(exchange)
+    listings, _ = await exchange.house.catalogue.listing(exchange.house.limits.listed_streams)
+    base = f"{exchange.url.scheme}://{exchange.url.authority}/"
+    body = "".join(f"streams: {base}{listing.url_path}\r\n" for listing in listings)
+    return _ok(exchange, ("Content-Type", PARAMETERS_TYPE), body=body.encode())
+
+
+async def _set_parameter(exchange: Exchange) -> Response:
+    names = _parameter_names(exchange)
+    if names:
+        raise _not_understood(names)
+    return _ok(exchange)
+
+
+def _parameter_names(exchange: Exchange) -> list[str]:
+    lines = exchange.request.body.decode("utf-8", "replace").splitlines()
+    names = [line.partition(":")[0].strip() for line in lines if line.strip()]
+    return names[: exchange.house.limits.parameters]
+
+
+def _not_understood(names: list[str]) -> RTSPError:
+    # What could not stand in a line of ours is not repeated.
+    known = [name for name in names if re.fullmatch(r"[\x21-\x7e]{1,64}", name)]
+    body = "".join(f"{name}\r\n" for name in known).encode()
+    return RTSPError(451, "unknown parameters", {"Content-Type": PARAMETERS_TYPE}, body)
+
+
+def _is_root(exchange: Exchange) -> bool:
+    return not exchange.url.path
+
+
+def _ok(exchange: Exchange, *fields: tuple[str, str], body: bytes = b"") -> Response:
+    return Response(200, Headers([*session_fields(exchange), *fields]), body)
+
+
+def session_fields(exchange: Exchange) -> list[tuple[str, str]]:
+    """The Session header of an answer, where a session is known."""
+    if exchange.session is None:
+        return []
+    timeout_s = exchange.house.limits.session_timeout_s
+    return [("Session", SessionHeader(exchange.session.identifier, timeout_s).to_text())]
+
+
+_METHODS: dict[str, Callable[[Exchange], Awaitable[Response]]] = {
+    "OPTIONS": _options,
+    "DESCRIBE": _describe,
+    "SETUP": _setup,
+    "PLAY": _play,
+    "PAUSE": _pause,
+    "TEARDOWN": _teardown,
+    "GET_PARAMETER": _get_parameter,
+    "SET_PARAMETER": _set_parameter,
+}

@@ -1,0 +1,258 @@
+"""The command line of `twistd mjpeg-rtsp`, and the same by environment variables."""
+
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Any, ClassVar, NoReturn
+
+from twisted.python import usage
+from typing_extensions import override
+
+from mjpegd import __version__
+from mjpegd.errors import RTSPError
+from mjpegd.limits import Limits
+from mjpegd.logs import shown
+from mjpegd.stream import parse_fps
+from mjpegd.wire.lab import DEFAULT_MAX_PACKET_BYTES, MAX_DATAGRAM_BYTES
+
+ENVIRONMENT_PREFIX = "MJPEGD_"
+# Headers of RTP and RTP/JPEG with its tables take 156 bytes of the first packet.
+MIN_PACKET_BYTES = 288
+MIN_LABORATORY_BYTES = 1024
+MAX_PORT = 65_535
+# VLC asks again 2 s before the timeout, gortsplib 5 s: below 20 they come too late.
+TIMEOUTS_S = (20, 3600)
+MAX_COUNT = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What the operator chose, checked.
+
+    Attributes:
+        port: TCP port of RTSP; 0 for any.
+        interface: Address to bind TCP and UDP to; empty for all.
+        listen: Endpoint descriptions that replace port; empty for none.
+        media: The media folder.
+        frame_rate: Frames per second for films that do not say.
+        loop: Films repeat where their URL does not say otherwise.
+        rtp_port: UDP port of RTP, even; 0 for any free pair.
+        max_packet_bytes: UDP payload of an RTP packet at most.
+        max_laboratory_bytes: The same for a laboratory client's whole picture.
+        limits: Bounds on remote input.
+    """
+
+    port: int
+    interface: str
+    listen: tuple[str, ...]
+    media: Path
+    frame_rate: Fraction
+    loop: bool
+    rtp_port: int
+    max_packet_bytes: int
+    max_laboratory_bytes: int
+    limits: Limits
+
+
+class Options(usage.Options):
+    """What twistd shows for `mjpeg-rtsp --help`, and reads."""
+
+    synopsis = "[options]"
+    longdesc = """Serves every MJPEG film in a folder, and in the folders below it, as an RTSP
+camera: rtsp://HOST:8554/movie.Mjpeg is the file movie.Mjpeg. Concatenated JPEG, the
+laboratory's length-prefixed .Mjpeg, multipart captures, AVI, MOV, MP4, MKV, folders of numbered
+JPEGs and single pictures are known by their content. rtsp://HOST:8554/testcard is always there.
+A URL may end in ?fps=N to play a film at another rate, or ?loop=1 to repeat it."""
+
+    optParameters: ClassVar[list[list[str | None]]] = [
+        ["port", "p", "8554", "TCP port for RTSP; 0 takes any free one and logs it."],
+        [
+            "interface",
+            "i",
+            None,
+            "Address of this machine to listen on and to send from, IPv4 or IPv6, "
+            "e.g. 127.0.0.1 for viewers on this machine only. [default: all addresses]",
+        ],
+        ["media", "m", "./videos", "The folder with the films; it may come later."],
+        [
+            "frame-rate",
+            "f",
+            "24",
+            "Frames per second of films that do not say their own, e.g. 25, 29.97 or 30000/1001.",
+        ],
+        [
+            "rtp-port",
+            None,
+            "0",
+            "UDP port that RTP is sent from, an even one; RTCP has the one above it. A firewall "
+            "has to let both pass. 0 takes any free pair and logs it.",
+        ],
+        [
+            "max-packet-size",
+            None,
+            "1400",
+            "Bytes of UDP payload in an RTP packet at most; less where a tunnel needs room.",
+        ],
+        [
+            "lab-max-packet-size",
+            None,
+            str(DEFAULT_MAX_PACKET_BYTES),
+            "Bytes of UDP payload at most for clients of the Kurose-Ross networking laboratory, "
+            "who get a whole picture in a packet; larger pictures are made smaller for them.",
+        ],
+        [
+            "session-timeout",
+            None,
+            "60",
+            "Seconds without a request or a report that end a session over UDP, 20 at least.",
+        ],
+        [
+            "idle-limit",
+            None,
+            "3600",
+            "Seconds of silence that end a session over TCP while its connection is open: "
+            "players that are paused say nothing.",
+        ],
+        ["max-connections", None, "4096", "Connections at the same time, in all."],
+        [
+            "max-connections-per-address",
+            None,
+            "2048",
+            "Connections at the same time from one address.",
+        ],
+        ["max-sessions", None, "4096", "Viewers at the same time."],
+    ]
+    optFlags: ClassVar[list[list[str]]] = [
+        ["loop", "l", "Repeat every film without end, but for URLs that end in ?loop=0."]
+    ]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self["listen"] = []
+
+    def opt_listen(self, description: str) -> None:
+        """Listen for RTSP on a Twisted endpoint instead of --port, e.g.
+        'tcp:8554:interface=127.0.0.1' or, for a socket that systemd opened,
+        'systemd:domain=INET6:index=0'. May be given several times.
+        """  # noqa: D205 - twistd shows it as one paragraph
+        self["listen"].append(description)
+
+    @override
+    def opt_version(self) -> NoReturn:
+        """Show the version of mjpegd and stop."""
+        sys.stdout.write(f"mjpegd {__version__}\n")
+        raise SystemExit(0)
+
+    @override
+    def parseArgs(self, *args: str) -> None:
+        """Whatever is left when all options are read."""
+        if args:
+            raise usage.UsageError(f"{args[0]!r} is no option")
+
+    @override
+    def parseOptions(self, options: Sequence[str] | None = None) -> None:
+        """Read the command line; what is wrong with it is said in one line, with status 1."""
+        try:
+            super().parseOptions(options)
+        except usage.UsageError as fault:
+            raise _said(str(fault)) from None
+
+    @override
+    def postOptions(self) -> None:
+        """Check what was given."""
+        self.settings = _checked(self)
+
+
+def arguments_from(environ: Mapping[str, str]) -> list[str]:
+    """Options from environment variables: MJPEGD_FRAME_RATE=25 is --frame-rate=25.
+
+    MJPEGD_LISTEN may hold several descriptions, separated by blanks; a flag is 1 or 0.
+    """
+    arguments = []
+    for name, *_ in Options.optParameters:
+        value = environ.get(_variable(str(name)))
+        if value is not None:
+            arguments.append(f"--{name}={value}")
+    arguments += [f"--listen={one}" for one in environ.get(_variable("listen"), "").split()]
+    arguments += [f"--{name}" for name, *_ in Options.optFlags if _flag(environ, _variable(name))]
+    return arguments
+
+
+def _flag(environ: Mapping[str, str], variable: str) -> bool:
+    value = environ.get(variable, "0")
+    if value not in {"0", "1"}:
+        raise _said(f"{variable}={shown(value)}: 1 or 0 is needed")
+    return value == "1"
+
+
+def _said(fault: str) -> SystemExit:
+    """The way out of twistd with status 1 and one line on standard error."""
+    return SystemExit(f"mjpeg-rtsp: {fault} (see twistd mjpeg-rtsp --help)")
+
+
+def _variable(name: str) -> str:
+    return ENVIRONMENT_PREFIX + name.replace("-", "_").upper()
+
+
+def _checked(options: Mapping[str, Any]) -> Settings:  # Any: usage.Options is a dict of anything
+    limits = Limits(
+        session_timeout_s=_whole(options, "session-timeout", *TIMEOUTS_S),
+        interleaved_idle_s=_whole(options, "idle-limit", 1, MAX_COUNT),
+        connections=_whole(options, "max-connections", 1, MAX_COUNT),
+        connections_per_address=_whole(options, "max-connections-per-address", 1, MAX_COUNT),
+        sessions=_whole(options, "max-sessions", 1, MAX_COUNT),
+    )
+    return Settings(
+        port=_whole(options, "port", 0, MAX_PORT),
+        interface=_interface(options["interface"]),
+        listen=tuple(options["listen"]),
+        media=_folder(options["media"]),
+        frame_rate=_option(options, "frame-rate", parse_fps),
+        loop=bool(options["loop"]),
+        rtp_port=_even(_whole(options, "rtp-port", 0, MAX_PORT - 1)),
+        max_packet_bytes=_whole(options, "max-packet-size", MIN_PACKET_BYTES, MAX_DATAGRAM_BYTES),
+        max_laboratory_bytes=_whole(
+            options, "lab-max-packet-size", MIN_LABORATORY_BYTES, MAX_DATAGRAM_BYTES
+        ),
+        limits=limits,
+    )
+
+
+def _option(options: Mapping[str, Any], name: str, parse: Callable[[str], Fraction]) -> Fraction:
+    try:
+        return parse(options[name])
+    except RTSPError as fault:
+        raise usage.UsageError(f"--{name} {options[name]!r}: {fault}") from None
+
+
+def _whole(options: Mapping[str, Any], name: str, least: int, most: int) -> int:
+    text = options[name]
+    if not (text.isascii() and text.isdecimal() and len(text) <= 10 and least <= int(text) <= most):
+        raise usage.UsageError(
+            f"--{name} {text!r}: a whole number from {least} to {most} is needed"
+        )
+    return int(text)
+
+
+def _even(port: int) -> int:
+    if port % 2:
+        raise usage.UsageError(f"--rtp-port {port}: RTP takes an even port, RTCP the one above it")
+    return port
+
+
+def _folder(text: str) -> Path:
+    if not text:
+        raise usage.UsageError("--media: the name of a folder is needed")
+    return Path(text)
+
+
+def _interface(text: str | None) -> str:
+    try:
+        return str(ip_address(text)) if text else ""
+    except ValueError:
+        raise usage.UsageError(
+            f"--interface {text!r}: an address of this machine is needed, e.g. 127.0.0.1"
+        ) from None

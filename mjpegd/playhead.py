@@ -1,0 +1,378 @@
+"""Where one viewer stands in a film: pure arithmetic of media time, wall time and RTP time.
+
+A run begins with PLAY and ends with PAUSE, a seek, or the end. Within a run three lines are
+parallel: the media time of a frame, the RTP time that its packets carry, and the moment at
+which it leaves:
+
+    presentation = (media time - media time at the start) / scale        seconds, from 0
+    RTP ticks    = ticks at the start + 90000 * presentation
+    due          = moment of the start + presentation / speed            seconds of the clock
+
+So the RTP time never comes from counting calls, and nothing drifts however long a run is.
+
+Frames are counted through all laps of a film that repeats, in reverse below 0: frame
+`lap * count + number` is the one with this number, `lap * end` seconds later.
+
+Up to a scale of 1 every frame is shown. Beyond it there is one for each step of 1 / rate of
+presentation time: the one that would be on display then.
+"""
+
+import math
+from dataclasses import dataclass
+
+from mjpegd.wire.clock import RTP_CLOCK_HZ
+from mjpegd.wire.times import FrameTimes, seek_tolerance_s
+
+# A timer may fire a hair before the moment it was asked for; a frame this near is due.
+EARLY_S = 0.001
+# Floating point gives the same moment in two ways that differ by less than this.
+ROUNDING_S = 1e-6
+# Up to this late, missed frames are sent after all; beyond, the viewer is taken to the present.
+PATIENCE_S = 0.250
+# What is missed is caught up at no more than this multiple of the rate: a burst would only
+# move the hiccup into the receiver's buffers.
+CATCH_UP = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """What PLAY can promise of a run: the first frame.
+
+    Attributes:
+        number: The frame that is sent first.
+        npt_s: Its media time in seconds.
+        ticks: Its RTP time, not wrapped.
+    """
+
+    number: int
+    npt_s: float
+    ticks: int
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """A frame that is to leave now.
+
+    Attributes:
+        number: Which frame of the film.
+        ticks: Its RTP time, not wrapped.
+        late_s: Seconds since its moment; a hair below 0 where the timer was early.
+        skipped: Frames passed over just before it, because it was too late for them.
+    """
+
+    number: int
+    ticks: int
+    late_s: float
+    skipped: int
+
+
+@dataclass(slots=True)
+class _Run:
+    """The straight lines of one PLAY; see the module's docstring."""
+
+    start_s: float  # on the clock
+    media_s: float  # counted through all laps
+    ticks: int
+    scale: float
+    speed: float
+    until_s: float | None  # media time, counted through all laps
+
+
+class Playhead:
+    """A viewer's position in a film, its direction and its pace.
+
+    Args:
+        times: When each frame is shown; may grow while the film plays.
+        loop: The film repeats without end, once it is known whole.
+    """
+
+    def __init__(self, times: FrameTimes, *, loop: bool) -> None:
+        self.complete = False
+        self._times = times
+        self._loop = loop
+        self._run: _Run | None = None
+        # Counted through all laps; None: at the natural start of the direction. Where scale
+        # leaves frames out this may be one of those: see `_coming`.
+        self._next: int | None = None
+        self._last_ticks: int | None = None
+        self._last_sent_s = 0.0
+        self._last_due_s = 0.0
+        # What a seek takes for the same moment (see `FrameTimes.number_at`).
+        self._tolerance_s = seek_tolerance_s(times.rate)
+
+    @property
+    def npt_s(self) -> float:
+        """Media time in seconds of the frame that is sent next; the end where there is none."""
+        if self._next is None:
+            return 0.0
+        frame = self._coming()
+        if self._is_known(frame):
+            return self._times.time_of(self._number(frame))
+        return self._times.end if frame > 0 else 0.0
+
+    def start(
+        self,
+        now_s: float,
+        ticks: int,
+        *,
+        at_s: float | None = None,
+        until_s: float | None = None,
+        scale: float = 1.0,
+        speed: float = 1.0,
+    ) -> Start:
+        """Begin a run.
+
+        Args:
+            now_s: The moment at which the first frame is due, on the caller's clock.
+            ticks: RTP time of that moment, not wrapped; later runs get at least one frame
+                more than what was sent last, so that RTP time never goes back.
+            at_s: Media time to start from, clamped to the film; None goes on where the
+                last run was left, or from the natural start: the end, in reverse.
+            until_s: Media time to stop at, None for the end of the film.
+            scale: Media seconds for each presented second, negative for reverse; not 0.
+            speed: Presented seconds for each second of the clock; above 0.
+
+        Returns:
+            The first frame. The film has at least one.
+        """
+        self.pause()
+        first = self._next = self._first(at_s, scale)
+        interval_s = 1 / float(self._times.rate)
+        if self._last_ticks is not None:
+            ticks = max(ticks, self._last_ticks + _ticks(interval_s))
+        if until_s is not None and scale < 0:
+            # In reverse the frame on display at the stop is the last one to be shown.
+            until_s = self._times.time_of(self._times.number_at(until_s))
+        npt_s = self.npt_s
+        self._run = _Run(now_s, npt_s, ticks, scale, speed, until_s)
+        self._last_sent_s = self._last_due_s = now_s - interval_s
+        return Start(first, npt_s, ticks)
+
+    def pause(self) -> None:
+        """End the run; the position stays."""
+        if self._next is not None:
+            frame = self._coming()
+            self._next = self._number(frame) if self._is_known(frame) else frame
+        self._run = None
+
+    def rewind_if_at_end(self) -> None:
+        """End the run; after the film's end, not that of a range, the next one starts over."""
+        self.pause()
+        if self._next is not None and not self._is_known(self._next):
+            self._next = None
+
+    def hold(self, seconds: float) -> None:
+        """Let the clock of the run stand still for a time that has passed.
+
+        A film that had to be waited for goes on where it stood: RTP time from frame to frame
+        stays the film's.
+        """
+        if self._run is not None:
+            self._run.start_s += seconds
+            self._last_due_s += seconds
+
+    def ticks_at(self, now_s: float) -> int:
+        """RTP time of a moment of the running run, not wrapped (for sender reports)."""
+        run = self._running()
+        return run.ticks + _ticks((now_s - run.start_s) * run.speed)
+
+    @property
+    def upcoming(self) -> int | None:
+        """The number of the frame that is sent next, or None where none is known."""
+        frame = self._upcoming()
+        return None if frame is None else self._number(frame)
+
+    @property
+    def upcoming_ticks(self) -> int | None:
+        """RTP time of the frame that is sent next, not wrapped."""
+        frame = self._upcoming()
+        return None if frame is None else self._ticks_of(frame)
+
+    @property
+    def is_over(self) -> bool:
+        """The run has come to its end: of the film, or of the range that was asked for."""
+        return self._next is not None and self._is_over(self._coming())
+
+    @property
+    def is_starved(self) -> bool:
+        """The next frame is not known yet: the film is still being indexed."""
+        return self._next is not None and self._is_awaited(self._coming())
+
+    def wait_s(self, now_s: float) -> float | None:
+        """Seconds until the next frame may leave, 0 if it may now; None where none is known."""
+        frame = self._upcoming()
+        return None if frame is None else max(0.0, self._allowed_s(frame) - now_s)
+
+    def late_s(self, now_s: float) -> float:
+        """Seconds since the moment of the next frame; 0 before it, or where none is known."""
+        frame = self._upcoming()
+        return 0.0 if frame is None else max(0.0, now_s - self._due_s(frame))
+
+    def due(self, now_s: float) -> Due | None:
+        """The next frame if it may leave by now; None where there is none yet.
+
+        A run that is too late for what it should have sent is taken to the present first.
+        """
+        frame = self._upcoming()
+        if frame is None or self._allowed_s(frame) > now_s + EARLY_S:
+            return None
+        skipped = 0
+        if now_s - self._due_s(frame) > PATIENCE_S:
+            frame, skipped = self._at_present(frame, now_s)
+            self._next = frame
+        late_s = now_s - self._due_s(frame)
+        return Due(self._number(frame), self._ticks_of(frame), late_s, skipped)
+
+    def sent(self, now_s: float) -> float:
+        """Step past the frame that was due; seconds from its moment to that of the next one."""
+        frame = self._coming()
+        due_s = self._due_s(frame)
+        self._last_ticks = self._ticks_of(frame)
+        self._last_sent_s, self._last_due_s = now_s, due_s
+        self._next = frame + self._direction
+        following = self._upcoming()
+        if following is None:
+            return 1 / (float(self._times.rate) * self._running().speed)
+        return self._due_s(following) - due_s
+
+    def _first(self, at_s: float | None, scale: float) -> int:
+        if at_s is not None:
+            return self._times.number_at(at_s)
+        last = self._times.count - 1
+        if self._next is None or self._is_over(self._next):
+            return 0 if scale > 0 else last
+        return self._next if scale > 0 else min(self._next, last)
+
+    def _running(self) -> _Run:
+        if self._run is None:
+            raise RuntimeError("no run: start() comes first")
+        return self._run
+
+    @property
+    def _direction(self) -> int:
+        return 1 if self._running().scale > 0 else -1
+
+    @property
+    def _repeats(self) -> bool:
+        return self._loop and self.complete
+
+    def _number(self, frame: int) -> int:
+        return frame % self._times.count if self._repeats else frame
+
+    def _is_known(self, frame: int) -> bool:
+        return self._repeats or 0 <= frame < self._times.count
+
+    def _is_awaited(self, frame: int) -> bool:
+        """Indexing will tell which frame this is, or that there is none."""
+        return not self.complete and (frame >= self._times.count or (self._loop and frame < 0))
+
+    def _is_over(self, frame: int) -> bool:
+        if not self._is_known(frame):
+            return not self._is_awaited(frame)
+        run = self._run
+        if run is None or run.until_s is None:
+            return False
+        if run.scale > 0:
+            return self._media_s(frame) >= run.until_s - self._tolerance_s
+        return self._media_s(frame) < run.until_s - ROUNDING_S
+
+    def _coming(self) -> int:
+        """The frame that is sent next, whether it is known or not."""
+        frame, run = self._next, self._run
+        if frame is None:
+            raise RuntimeError("no position: start() comes first")
+        if run is None or abs(run.scale) <= 1 or not self._is_known(frame):
+            return frame
+        shown = self._shown(self._step_of(frame) / float(self._times.rate))
+        return max(frame, shown) if run.scale > 0 else min(frame, shown)
+
+    def _upcoming(self) -> int | None:
+        if self._run is None or self._next is None:
+            return None
+        frame = self._coming()
+        return frame if self._is_known(frame) and not self._is_over(frame) else None
+
+    def _media_s(self, frame: int) -> float:
+        """Media time, counted through all laps."""
+        if not self._repeats:
+            return self._times.time_of(frame)
+        lap, number = divmod(frame, self._times.count)
+        return lap * self._times.end + self._times.time_of(number)
+
+    def _presentation_s(self, frame: int) -> float:
+        run = self._running()
+        return (self._media_s(frame) - run.media_s) / run.scale
+
+    def _due_s(self, frame: int) -> float:
+        run = self._running()
+        return run.start_s + self._presentation_s(frame) / run.speed
+
+    def _allowed_s(self, frame: int) -> float:
+        """The moment from which a frame may leave."""
+        due_s = self._due_s(frame)
+        return max(due_s, self._last_sent_s + (due_s - self._last_due_s) / CATCH_UP)
+
+    def _ticks_of(self, frame: int) -> int:
+        ticks = self._running().ticks + _ticks(self._presentation_s(frame))
+        # Two frames of a film may have the same time; in RTP that would make them one.
+        return ticks if self._last_ticks is None else max(ticks, self._last_ticks + 1)
+
+    def _step_of(self, frame: int) -> int:
+        """The step of 1 / rate at which a frame has begun."""
+        return math.ceil((self._presentation_s(frame) - ROUNDING_S) * float(self._times.rate))
+
+    def _shown(self, presentation_s: float) -> int:
+        """The frame on display at a moment of the run; may lie outside the film.
+
+        In reverse a frame is on display from its own time down to that of the one before it.
+        """
+        run, times = self._running(), self._times
+        media_s = run.media_s + presentation_s * run.scale
+        laps = 0.0
+        if self._repeats:
+            laps, media_s = divmod(media_s, times.end)
+        elif media_s < -ROUNDING_S:
+            return -1
+        if media_s >= times.end - ROUNDING_S:
+            number = times.count
+        elif run.scale > 0:
+            number = times.number_at(media_s + ROUNDING_S - self._tolerance_s)
+        else:
+            number = times.number_at(media_s - 2 * ROUNDING_S - self._tolerance_s)
+            number += times.time_of(number) < media_s - ROUNDING_S
+        return int(laps) * times.count + number
+
+    def _at_present(self, frame: int, now_s: float) -> tuple[int, int]:
+        """The frame that should be on display now, and how many are passed over for it.
+
+        At the end of a run that is its last frame; it is shown however late it is.
+        """
+        run, rate = self._running(), float(self._times.rate)
+        presented_s = (now_s - run.start_s) * run.speed
+        last = self._last()
+        if last is not None:
+            presented_s = min(presented_s, self._presentation_s(last))
+        if abs(run.scale) > 1:
+            presented_s = math.floor((presented_s + ROUNDING_S) * rate) / rate
+        present = self._shown(presented_s)
+        passed = (present - frame) * self._direction
+        if passed <= 0:
+            return frame, 0
+        if abs(run.scale) > 1:
+            passed = min(passed, self._step_of(present) - self._step_of(frame))
+        return present, passed
+
+    def _last(self) -> int | None:
+        """The last frame of the run that is known; None where it goes on for ever."""
+        run = self._running()
+        if run.until_s is None:
+            if self._repeats:
+                return None
+            return self._times.count - 1 if run.scale > 0 else 0
+        frame = self._shown((run.until_s - run.media_s) / run.scale)
+        is_shown = self._is_known(frame) and not self._is_over(frame)
+        return frame if is_shown else frame - self._direction
+
+
+def _ticks(seconds: float) -> int:
+    return round(seconds * RTP_CLOCK_HZ)

@@ -1,0 +1,360 @@
+"""What drives a viewer's frames: a film on a timeline of the viewer's own, or a live source.
+
+A film's playout is a LoopingCall at the film's rate that sends what is due by now; a frame off
+that grid (variable rates, catching up) gets a timer of its own. A live playout is called by its
+stream. Both hand trains and their RTP times to the viewer, and never ask who that is.
+"""
+
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.internet.task import LoopingCall
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from mjpegd.errors import MediaError
+from mjpegd.playhead import PATIENCE_S, Due, Playhead
+from mjpegd.stream import FilmStream, LiveStream, Packing, Wishes
+from mjpegd.wire.clock import RTP_CLOCK_HZ
+from mjpegd.wire.errors import JpegError
+from mjpegd.wire.packets import TrainTemplate
+
+_log = Logger()
+
+# Players read RTCP before the media that is still queued: an early BYE would cut the film's end
+# off, a late one keeps them waiting (FFmpeg, VLC).
+MIN_FAREWELL_S = 0.15
+MAX_FAREWELL_S = 0.45
+# A large train is spread over this share of the time until the next frame.
+SPREAD = 0.5
+# A timer of its own is not worth it for a frame that the pulse meets within this.
+OFF_GRID_S = 0.0015
+
+
+@dataclass(frozen=True, slots=True)
+class PlayRequest:
+    """What PLAY asks for, within the daemon's bounds.
+
+    Attributes:
+        at_s: Media time to start at; None goes on where the viewer stands.
+        until_s: Media time to stop at; None means the end.
+        scale: Media seconds for each presented second, not 0.
+        speed: Presented seconds for each second of the clock, above 0.
+    """
+
+    at_s: float | None = None
+    until_s: float | None = None
+    scale: float = 1.0
+    speed: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Cue:
+    """What a playout promises before the first packet leaves.
+
+    Attributes:
+        npt_s: Media time of the first frame; None for a live source.
+        end_s: Media time at which it will stop; None where there is no end.
+        ticks: RTP time of the first frame, not wrapped.
+        scale: The scale used.
+        speed: The speed used.
+    """
+
+    npt_s: float | None
+    end_s: float | None
+    ticks: int
+    scale: float
+    speed: float
+
+
+class Viewer(Protocol):
+    """Who receives the trains."""
+
+    def deliver(self, template: TrainTemplate, ticks: int, spread_s: float) -> None:
+        """Send one frame; `ticks` is its RTP time, not wrapped."""
+        ...
+
+    def skipped(self, count: int) -> None:
+        """Frames were passed over because it was too late for them."""
+        ...
+
+    def held(self, seconds: float) -> None:
+        """The film stood still because a frame could not be had in time."""
+        ...
+
+    def finished(self) -> None:
+        """The film, or the range that was asked for, has been shown to its end."""
+        ...
+
+    def stream_gone(self, reason: str) -> None:
+        """No more frames will come."""
+        ...
+
+
+class FilmPlayout:
+    """A stored film for one viewer.
+
+    Args:
+        stream: The film.
+        wishes: How the viewer's URL wants it.
+        endless: It repeats.
+        packing: How the viewer wants frames packed.
+        clock: Time.
+        viewer: Who receives.
+    """
+
+    def __init__(
+        self,
+        stream: FilmStream,
+        wishes: Wishes,
+        packing: Packing,
+        clock: IReactorTime,
+        viewer: Viewer,
+        *,
+        endless: bool,
+    ) -> None:
+        self.packing = packing
+        self._stream = stream
+        self._times = stream.times(wishes)
+        self._endless = endless
+        self._head = Playhead(self._times, loop=endless)
+        self._clock = clock
+        self._viewer = viewer
+        self._cue = Cue(0.0, None, 0, 1.0, 1.0)
+        self._pulse: LoopingCall | None = None
+        self._origin_s = 0.0
+        self._interval_s = 0.0
+        self._timer: IDelayedCall | None = None
+        self._waiting_for: object | None = None
+
+    @property
+    def npt_s(self) -> float | None:
+        """Media time in seconds of the frame that comes next."""
+        return self._head.npt_s
+
+    @property
+    def end_s(self) -> float | None:
+        """The film's duration in seconds; None where it has no end, or none is known yet."""
+        known = self._stream.source.complete and not self._endless
+        return self._times.end if known else None
+
+    def cue(self, request: PlayRequest, ticks: int) -> Cue:
+        """Take the position that PLAY asks for; nothing is sent before `roll`."""
+        self._halt()
+        self._head.complete = self._stream.source.complete
+        start = self._head.start(
+            self._clock.seconds(),
+            ticks,
+            at_s=request.at_s,
+            until_s=request.until_s,
+            scale=request.scale,
+            speed=request.speed,
+        )
+        self._interval_s = 1 / (float(self._times.rate) * request.speed)
+        if abs(request.scale) < 1:
+            self._interval_s /= abs(request.scale)
+        self._cue = Cue(
+            start.npt_s, self._stop_s(request), start.ticks, request.scale, request.speed
+        )
+        return self._cue
+
+    def roll(self) -> None:
+        """Send the first frame, and the others when they are due."""
+        self._origin_s = self._clock.seconds()
+        pulse = LoopingCall(self._tick)
+        pulse.clock = self._clock
+        self._pulse = pulse
+        pulse.start(self._interval_s).addErrback(self._broke)
+
+    def standing(self) -> Cue:
+        """The promise again, for the frame that comes next in the run under way."""
+        ticks = self._head.upcoming_ticks
+        if ticks is None:
+            ticks = self._head.ticks_at(self._clock.seconds())
+        return replace(self._cue, npt_s=self._head.npt_s, ticks=ticks)
+
+    def pause(self) -> None:
+        """Send nothing more; the position stays."""
+        self._halt()
+        self._head.pause()
+
+    def ticks_at(self, now_s: float) -> int:
+        """RTP time of a moment while it plays, not wrapped."""
+        return self._head.ticks_at(now_s)
+
+    def _stop_s(self, request: PlayRequest) -> float | None:
+        if request.scale < 0:
+            return min(request.until_s or 0.0, self._times.end)
+        if request.until_s is not None:
+            return request.until_s if self._endless else min(request.until_s, self._times.end)
+        return self.end_s
+
+    def _halt(self) -> None:
+        self._waiting_for = None
+        if self._timer is not None and self._timer.active():
+            self._timer.cancel()
+        self._timer = None
+        pulse, self._pulse = self._pulse, None
+        if pulse is not None and pulse.running:
+            pulse.stop()
+
+    def _broke(self, failure: Failure) -> None:
+        # A function that raises would stop a LoopingCall in silence, and the viewer's film.
+        _log.failure("a playout broke", failure)
+        self._halt()
+        self._viewer.stream_gone("internal error")
+
+    def _tick(self) -> None:
+        """Send what is due by now, then arrange for what comes next."""
+        if self._waiting_for is not None:
+            return
+        self._head.complete = self._stream.source.complete
+        now_s = self._clock.seconds()
+        while (due := self._head.due(now_s)) is not None:
+            if not self._send(due, now_s):
+                return
+            now_s = self._clock.seconds()
+        self._arrange(now_s)
+
+    def _tick_off_grid(self) -> None:
+        self._timer = None
+        try:
+            self._tick()
+        except Exception:
+            self._broke(Failure())
+
+    def _send(self, due: Due, now_s: float) -> bool:
+        """Send one frame; False where the playout has to wait, or is over."""
+        if due.skipped:
+            self._viewer.skipped(due.skipped)
+        try:
+            template = self._stream.train(due.number, self.packing)
+        except JpegError:
+            template = None  # said once for the stream; the frame after it comes in time
+        except MediaError as gone:
+            self._stream.end(str(gone))
+            return False
+        else:
+            if template is None:
+                self._wait_for(due.number)
+                return False
+        gap_s = self._head.sent(now_s)
+        if template is not None:
+            self._viewer.deliver(template, due.ticks, min(gap_s, self._interval_s) * SPREAD)
+        following = self._head.upcoming
+        if following is not None:
+            self._stream.prepare_ahead(following, self.packing)
+        # Delivering may have ended the session, and with it this playout.
+        return self._pulse is not None
+
+    def _arrange(self, now_s: float) -> None:
+        if self._head.is_over:
+            self._halt()
+            farewell_s = min(max(self._interval_s, MIN_FAREWELL_S), MAX_FAREWELL_S)
+            self._timer = self._clock.callLater(farewell_s, self._finish)
+        elif self._head.is_starved:
+            self._wait_for(None)
+        else:
+            wait_s = self._head.wait_s(now_s) or 0.0
+            if wait_s < self._until_pulse_s(now_s) - OFF_GRID_S and self._timer is None:
+                self._timer = self._clock.callLater(wait_s, self._tick_off_grid)
+
+    def _until_pulse_s(self, now_s: float) -> float:
+        return self._interval_s - (now_s - self._origin_s) % self._interval_s
+
+    def _finish(self) -> None:
+        self._timer = None
+        self._viewer.finished()
+        self._head.rewind_if_at_end()
+
+    def _wait_for(self, number: int | None) -> None:
+        """Wait for a frame to be read, or, with None, for the index to grow."""
+        token = self._waiting_for = object()
+        if number is None:
+            coming = self._stream.source.grown()
+        else:
+            coming = self._stream.prepare(number, self.packing)
+        coming.addCallbacks(
+            lambda _: self._came(token), lambda failure: self._missed(token, failure)
+        )
+        coming.addErrback(self._broke)
+
+    def _came(self, token: object) -> None:
+        if token is not self._waiting_for:
+            return
+        self._waiting_for = None
+        self._head.complete = self._stream.source.complete
+        late_s = self._head.late_s(self._clock.seconds())
+        if late_s > PATIENCE_S:
+            self._head.hold(late_s)
+            self._viewer.held(late_s)
+        self._tick()
+
+    def _missed(self, token: object, failure: Failure) -> None:
+        if failure.check(MediaError):
+            self._stream.end(failure.getErrorMessage())
+        elif token is self._waiting_for:
+            self._broke(failure)
+
+
+class LivePlayout:
+    """A live source for one viewer: each new frame at once, no seeking, one pace.
+
+    Args:
+        stream: The live stream.
+        packing: How the viewer wants frames packed.
+        clock: Time, the same that the source stamps its frames with.
+        viewer: Who receives.
+    """
+
+    npt_s = None
+    end_s = None
+
+    def __init__(
+        self, stream: LiveStream, packing: Packing, clock: IReactorTime, viewer: Viewer
+    ) -> None:
+        self.packing = packing
+        self._stream = stream
+        self._clock = clock
+        self._viewer = viewer
+        self._start_ticks = 0
+        self._start_s: float | None = None
+        self._last_ticks: int | None = None
+
+    def cue(self, request: PlayRequest, ticks: int) -> Cue:
+        """Get ready; a live source has no position and no other pace than its own."""
+        if self._last_ticks is not None:
+            # A frame may have been captured before the PLAY that it was the first one of.
+            ticks = max(ticks, self._last_ticks + round(RTP_CLOCK_HZ / self._stream.source.rate))
+        self._start_ticks = ticks
+        self._start_s = None
+        return Cue(None, None, ticks, 1.0, 1.0)
+
+    def roll(self) -> None:
+        """Send every frame from now on."""
+        self._stream.listen(self.packing, self._frame)
+
+    def standing(self) -> Cue:
+        """The promise again, for the frame that comes next."""
+        return Cue(None, None, self.ticks_at(self._clock.seconds()), 1.0, 1.0)
+
+    def pause(self) -> None:
+        """Send nothing more."""
+        self._stream.forget(self.packing, self._frame)
+
+    def ticks_at(self, now_s: float) -> int:
+        """RTP time of a moment while it plays, not wrapped."""
+        if self._start_s is None:
+            return self._start_ticks
+        return self._start_ticks + round((now_s - self._start_s) * RTP_CLOCK_HZ)
+
+    def _frame(self, template: TrainTemplate, capture_s: float) -> None:
+        # The first frame has the RTP time that the answer to PLAY promised.
+        if self._start_s is None:
+            self._start_s = capture_s
+        ticks = self._last_ticks = self.ticks_at(capture_s)
+        self._viewer.deliver(template, ticks, SPREAD / self._stream.source.rate)
+
+
+Playout = FilmPlayout | LivePlayout

@@ -1,0 +1,210 @@
+"""The daemon's sockets: one for RTSP, one pair for RTP and RTCP, IPv6 and IPv4 at once."""
+
+import contextlib
+import errno
+import os
+import socket
+from collections.abc import Callable
+
+from twisted.internet.defer import maybeDeferred
+from twisted.internet.interfaces import IListeningPort, IReactorSocket, IReactorTime
+from twisted.internet.protocol import DatagramProtocol
+
+from mjpegd.addresses import in_url, is_ipv6, plain_host
+from mjpegd.errors import ConfigurationError
+from mjpegd.rtp import OnReport, RTCPProtocol, RTPProtocol
+from mjpegd.senders.udp import MediaSocket, UDPSender
+
+# Connections that wait to be accepted: a thousand players may start at once.
+BACKLOG = 1024
+# What arrives on the media ports is RTCP of some hundred bytes; longer datagrams are cut.
+MAX_DATAGRAM_BYTES = 2048
+# A burst of frames to many viewers has to fit; the system may allow less.
+SEND_BUFFER_BYTES = 4 << 20
+# Free ports come at random; half of them are even, and their neighbour is mostly free.
+PAIR_TRIES = 64
+# What a socket is bound to that has all addresses.
+ANY_ADDRESS = frozenset({"", "0.0.0.0", "::"})  # noqa: S104
+# What people ask about, and what helps.
+_HINTS = {
+    errno.EADDRINUSE: "is in use: stop what uses it, or choose another",
+    errno.EACCES: "is reserved for root: choose one above 1023",
+    errno.EADDRNOTAVAIL: "cannot be had: this machine has no such address",
+}
+
+
+def bind(kind: socket.SocketKind, interface: str, port: int) -> socket.socket:
+    """A bound, non-blocking socket.
+
+    Args:
+        kind: SOCK_STREAM or SOCK_DGRAM.
+        interface: Address to bind to; empty for all addresses, of both families in one socket
+            where the system has IPv6, else of IPv4.
+        port: 0 for any.
+
+    Raises:
+        OSError: It cannot be bound.
+    """
+    if interface:
+        family = socket.AF_INET6 if is_ipv6(interface) else socket.AF_INET
+        return _bind(kind, family, interface, port)
+    try:
+        return _bind(kind, socket.AF_INET6, "::", port)
+    except OSError as refusal:
+        if refusal.errno in {errno.EADDRINUSE, errno.EACCES}:
+            raise
+    return _bind(kind, socket.AF_INET, "", port)
+
+
+def _bind(
+    kind: socket.SocketKind, family: socket.AddressFamily, host: str, port: int
+) -> socket.socket:
+    sock = socket.socket(family, kind)
+    try:
+        if family == socket.AF_INET6:
+            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, host != "::")
+        if kind == socket.SOCK_STREAM:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        sock.setblocking(False)
+        address = socket.getaddrinfo(host or None, port, family, kind, 0, socket.AI_PASSIVE)[0][4]
+        sock.bind(address)
+    except BaseException:
+        sock.close()
+        raise
+    return sock
+
+
+def explained(refusal: OSError, what: str) -> ConfigurationError:
+    """A socket that cannot be had, as a sentence for the operator."""
+    reason = _HINTS.get(refusal.errno or 0, f"cannot be opened: {os.strerror(refusal.errno or 0)}")
+    if isinstance(refusal, socket.gaierror):
+        reason = "cannot be opened: that is no address of this machine"
+    return ConfigurationError(f"{what} {reason}")
+
+
+def bind_stream(interface: str, port: int) -> socket.socket:
+    """The listening socket for RTSP.
+
+    Raises:
+        ConfigurationError: It cannot be had; says what to do.
+    """
+    try:
+        sock = bind(socket.SOCK_STREAM, interface, port)
+    except OSError as refusal:
+        where = f" of {interface}" if interface else ""
+        raise explained(refusal, f"--port: TCP port {port}{where}") from None
+    try:
+        sock.listen(BACKLOG)
+    except OSError as refusal:  # somebody else was first, between bind and listen
+        sock.close()
+        raise explained(refusal, f"--port: TCP port {port}") from None
+    return sock
+
+
+class MediaPorts:
+    """The RTP and RTCP ports that all viewers share: an even port and the one above it.
+
+    Args:
+        interface: Address to send from and to listen on; empty for all.
+        port: The RTP port, even; 0 for any free pair.
+
+    Raises:
+        ConfigurationError: They cannot be had; says what to do.
+    """
+
+    def __init__(self, interface: str, port: int) -> None:
+        rtp, rtcp = _bind_pair(interface, port)
+        self._family = rtp.family
+        self._rtp = _media_socket(rtp)
+        self._rtcp = _media_socket(rtcp)
+        self._clock: IReactorTime | None = None
+        self._listening: list[IListeningPort] = []
+
+    @property
+    def ports(self) -> tuple[int, int]:
+        """The numbers of both."""
+        return self._rtp.port, self._rtcp.port
+
+    def reaches(self, host: str) -> bool:
+        """Whether a viewer of this address can be sent to; a socket may know one family only."""
+        return self._rtp.reaches(host)
+
+    def start(self, reactor: "IReactorSocket", clock: IReactorTime, on_report: OnReport) -> None:
+        """Read what arrives, and hand reports on."""
+        self._clock = clock
+        protocols: list[tuple[MediaSocket, DatagramProtocol]] = [
+            (self._rtp, RTPProtocol(on_report)),
+            (self._rtcp, RTCPProtocol(on_report)),
+        ]
+        for sock, protocol in protocols:
+            port = reactor.adoptDatagramPort(
+                sock.fileno(), self._family, protocol, MAX_DATAGRAM_BYTES
+            )
+            self._listening.append(port)
+
+    def sender(self, host: str, ports: tuple[int, int], local_host: str) -> UDPSender:
+        """A way to a viewer's ports, from the address that it connected to."""
+        if self._clock is None:
+            raise RuntimeError("start() comes first")
+        return UDPSender(self._rtp, self._rtcp, host, ports, local_host, self._clock)
+
+    async def stop(self) -> None:
+        """Give the ports back."""
+        listening, self._listening = self._listening, []
+        for port in listening:
+            await maybeDeferred(port.stopListening)
+        self._rtp.close()
+        self._rtcp.close()
+
+
+def _media_socket(sock: socket.socket) -> MediaSocket:
+    with contextlib.suppress(OSError):
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
+    return MediaSocket(sock)
+
+
+def _bind_pair(interface: str, port: int) -> tuple[socket.socket, socket.socket]:
+    if port:
+        return _bind_given_pair(interface, port)
+    for _ in range(PAIR_TRIES):
+        pair = _try_free_pair(lambda number: bind(socket.SOCK_DGRAM, interface, number))
+        if pair is not None:
+            return pair
+    raise ConfigurationError("--rtp-port: no free pair of UDP ports was found; name one")
+
+
+def _bind_given_pair(interface: str, port: int) -> tuple[socket.socket, socket.socket]:
+    number = port
+    try:
+        rtp = bind(socket.SOCK_DGRAM, interface, number)
+        try:
+            number += 1
+            return rtp, bind(socket.SOCK_DGRAM, interface, number)
+        except BaseException:
+            rtp.close()
+            raise
+    except OSError as refusal:
+        where = f" of {interface}" if interface else ""
+        raise explained(refusal, f"--rtp-port: UDP port {number}{where}") from None
+
+
+def _try_free_pair(
+    bind_port: Callable[[int], socket.socket],
+) -> tuple[socket.socket, socket.socket] | None:
+    try:
+        first = bind_port(0)
+    except OSError as refusal:
+        raise explained(refusal, "--rtp-port: a UDP port") from None
+    number = int(first.getsockname()[1])
+    neighbour = number ^ 1  # the other one of the pair that begins with an even number
+    try:
+        second = bind_port(neighbour)
+    except OSError:
+        first.close()
+        return None
+    return (first, second) if number < neighbour else (second, first)
+
+
+def url_of(host: str, port: int) -> str:
+    """The base URL of a server, for people: where it has all addresses, they try `localhost`."""
+    return f"rtsp://{in_url('localhost' if host in ANY_ADDRESS else plain_host(host), port)}/"

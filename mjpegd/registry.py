@@ -1,0 +1,196 @@
+"""Who watches: all sessions, found by identifier, by SSRC, or by where their reports come from."""
+
+import secrets
+from collections.abc import Callable
+from random import Random
+
+from twisted.internet.interfaces import IReactorTime
+from twisted.internet.task import LoopingCall
+from twisted.logger import Logger
+
+from mjpegd.errors import RTSPError
+from mjpegd.limits import Limits
+from mjpegd.logs import Tally, shown
+from mjpegd.rtp import RTPStream
+from mjpegd.session import Lifetime, Session, Way
+from mjpegd.stream import Stream, Wishes
+from mjpegd.wire.reports import ReceiverReport, Report, SenderReport
+
+_log = Logger()
+
+# Sessions are looked after this often: fine enough for timeouts and reports.
+TEND_INTERVAL_S = 1.0
+# 20 digits hold 66 random bits; players and laboratory tools take digits everywhere.
+IDENTIFIER_DIGITS = 20
+# Laboratory clients keep the number in an int and some print it in six columns.
+LABORATORY_IDENTIFIERS = range(100_000, 1_000_000)
+
+
+class Registry:
+    """All sessions of a daemon.
+
+    Args:
+        clock: Time for timeouts and for media.
+        wall_clock: Unix seconds, for sender reports.
+        limits: How many there may be, and for how long.
+        cname: Who sends, for RTCP (RFC 3550 section 6.5.1).
+        loop: Films repeat where their URL does not say otherwise.
+        random: For SSRC and start values, which are no secrets.
+    """
+
+    def __init__(
+        self,
+        clock: IReactorTime,
+        wall_clock: Callable[[], float],
+        limits: Limits,
+        cname: str,
+        *,
+        loop: bool,
+        random: Random,
+    ) -> None:
+        self.clock = clock
+        self.wall_clock = wall_clock
+        self.limits = limits
+        self.loop = loop
+        self._cname = cname
+        self._random = random
+        self._sessions: dict[str, Session] = {}
+        self._by_ssrc: dict[int, Session] = {}
+        self._by_address: dict[tuple[str, int], Session] = {}
+        self._tending: LoopingCall | None = None
+        self._skips: dict[str, Tally] = {}
+
+    def __len__(self) -> int:
+        return len(self._sessions)
+
+    def create(self, host: str, stream: Stream, wishes: Wishes, url: str, way: Way) -> Session:
+        """A new session in state READY.
+
+        Raises:
+            RTSPError: 453, there are too many.
+        """
+        if len(self._sessions) >= self.limits.sessions:
+            raise RTSPError(453, f"there are {len(self._sessions)} sessions already")
+        if way.lifetime is Lifetime.LABORATORY:
+            rtp = RTPStream(ssrc=0, sequence=1, first_ticks=1, cname=self._cname)
+        else:
+            rtp = RTPStream.random(self._random, self._cname)
+            while rtp.ssrc in self._by_ssrc:
+                rtp = RTPStream.random(self._random, self._cname)
+        identifier = self._new_identifier(way.lifetime)
+        session = Session(identifier, host, stream, wishes, url, rtp, self.loop, self, way)
+        stream.join(session)
+        self._sessions[identifier] = session
+        if rtp.ssrc:
+            self._by_ssrc[rtp.ssrc] = session
+        self._know_addresses(session)
+        self._tend_while_needed()
+        _log.info(
+            "session {session} of {peer}: {stream} by {way}",
+            session=identifier,
+            peer=host,
+            stream=shown(stream.title),
+            way=way.description,
+        )
+        return session
+
+    def find(self, identifier: str, host: str) -> Session:
+        """The session that a request from this host names.
+
+        Raises:
+            RTSPError: 454, there is none, it is another host's, or a laboratory client's, whose
+                short number is good on its own connection only: the answer is the same.
+        """
+        session = self._sessions.get(identifier)
+        if session is None or session.host != host or session.is_bound_to_connection:
+            raise RTSPError(454, "no such session")
+        return session
+
+    def change_way(self, session: Session, way: Way, url: str) -> None:
+        """SETUP again for a session that does not play."""
+        self._forget_addresses(session)
+        session.change_way(way, url)
+        self._know_addresses(session)
+
+    def received(self, reports: list[Report], host: str, port: int) -> None:
+        """RTCP from the network: to the session that it is about, if its host sends it."""
+        session = self._about(reports) or self._by_address.get((host, port))
+        if session is not None and session.host == host:
+            session.received(reports)
+
+    def forget(self, session: Session) -> None:
+        """The session has ended."""
+        self._sessions.pop(session.identifier, None)
+        self._by_ssrc.pop(session.rtp.ssrc, None)
+        self._forget_addresses(session)
+        self._skips.pop(session.identifier, None)
+
+    def end_all(self, reason: str) -> None:
+        """Say BYE to everybody."""
+        for session in list(self._sessions.values()):
+            session.close(reason)
+        self._rest_if_idle()
+
+    def say_skipped(self, session: Session, count: int) -> None:
+        """Log skipped frames, many of them in one line."""
+        tally = self._skips.get(session.identifier)
+        if tally is None:
+            tally = Tally(
+                self.clock,
+                lambda kind, times: _log.warn(
+                    "session {session}: too late for {count} frames, {kind}",
+                    session=session.identifier,
+                    count=times,
+                    kind=kind,
+                ),
+            )
+            self._skips[session.identifier] = tally
+        tally.count("skipped to the present", count)
+
+    def _about(self, reports: list[Report]) -> Session | None:
+        for report in reports:
+            if isinstance(report, ReceiverReport | SenderReport):
+                for block in report.blocks:
+                    if block.ssrc in self._by_ssrc:
+                        return self._by_ssrc[block.ssrc]
+        return None
+
+    def _know_addresses(self, session: Session) -> None:
+        for port in session.way.report_ports:
+            self._by_address[session.host, port] = session
+
+    def _forget_addresses(self, session: Session) -> None:
+        for port in session.way.report_ports:
+            if self._by_address.get((session.host, port)) is session:
+                del self._by_address[session.host, port]
+
+    def _new_identifier(self, lifetime: Lifetime) -> str:
+        while True:
+            if lifetime is Lifetime.LABORATORY:
+                identifier = str(secrets.choice(LABORATORY_IDENTIFIERS))
+            else:
+                identifier = str(secrets.randbelow(10**IDENTIFIER_DIGITS)).zfill(IDENTIFIER_DIGITS)
+            if identifier not in self._sessions:
+                return identifier
+
+    def _tend_while_needed(self) -> None:
+        # An idle daemon has no timers.
+        if self._tending is None:
+            self._tending = LoopingCall(self._tend)
+            self._tending.clock = self.clock
+            self._tending.start(TEND_INTERVAL_S, now=False).addErrback(
+                lambda failure: _log.failure("looking after sessions", failure)
+            )
+
+    def _tend(self) -> None:
+        for session in list(self._sessions.values()):
+            try:
+                session.tend()
+            except Exception:
+                _log.failure("looking after session {session}", session=session.identifier)
+        self._rest_if_idle()
+
+    def _rest_if_idle(self) -> None:
+        if not self._sessions and self._tending is not None:
+            self._tending.stop()
+            self._tending = None

@@ -1,0 +1,190 @@
+"""One viewer's RTP, and the daemon's RTP and RTCP sockets.
+
+All viewers share one pair of UDP ports. What arrives there belongs to the viewer whose SSRC it
+reports on, or else to the one who asked for media at the address that it comes from.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from random import Random
+
+from twisted.internet.protocol import DatagramProtocol
+from typing_extensions import override
+
+from mjpegd.addresses import plain_host
+from mjpegd.wire.clock import RTP_CLOCK_HZ, ntp_timestamp
+from mjpegd.wire.errors import ParseError
+from mjpegd.wire.packets import PacketTrain, TrainTemplate, sequence_add
+from mjpegd.wire.reports import (
+    Bye,
+    ReceiverReport,
+    Report,
+    ReportBlock,
+    SenderReport,
+    SourceDescription,
+    compound,
+    is_rtcp,
+    parse_compound,
+    round_trip_s,
+)
+
+MAX_SSRC = 0xFFFF_FFFF
+TIMESTAMP_MASK = 0xFFFF_FFFF
+
+# Below 2**15: if the first packets are lost near a wrap, an SRTP receiver would stay one
+# roll-over behind (index estimate, RFC 3711 section 3.3.1).
+MAX_FIRST_SEQUENCE = 0x7FFF
+
+
+@dataclass(slots=True)
+class Reception:
+    """What a viewer reported of its reception last (RFC 3550 section 6.4.1).
+
+    Attributes:
+        reports: How many reports came.
+        lost: Packets lost in all; below 0 where some came twice.
+        fraction_lost: Share lost since the report before, 0..1.
+        jitter_s: Interarrival jitter in seconds.
+        round_trip_s: Time to the viewer and back, None where it cannot be told.
+    """
+
+    reports: int = 0
+    lost: int = 0
+    fraction_lost: float = 0.0
+    jitter_s: float = 0.0
+    round_trip_s: float | None = None
+
+    def take(self, block: ReportBlock, now_ntp: int) -> None:
+        """Keep what a report block says."""
+        self.reports += 1
+        self.lost = block.lost
+        self.fraction_lost = block.fraction_lost / 256
+        self.jitter_s = block.jitter / RTP_CLOCK_HZ
+        self.round_trip_s = round_trip_s(block, now_ntp)
+
+
+class RTPStream:
+    """The RTP of one viewer: source, numbers and times; they outlive PAUSE and every seek.
+
+    Args:
+        ssrc: The synchronisation source, 32 bits.
+        sequence: Number of the first packet.
+        first_ticks: RTP time of the first frame; 0 is avoided because FFmpeg takes it for none.
+        cname: Who sends (RFC 3550 section 6.5.1).
+    """
+
+    def __init__(self, ssrc: int, sequence: int, first_ticks: int, cname: str) -> None:
+        self.ssrc = ssrc
+        self.sequence = sequence
+        self.packets = 0
+        self.octets = 0
+        self.reception = Reception()
+        self._first_ticks = first_ticks
+        self._first_s: float | None = None
+        self._cname = cname
+
+    @classmethod
+    def random(cls, random: Random, cname: str) -> "RTPStream":
+        """A stream with start values that nobody can guess together (RFC 3550 section 5.1)."""
+        return cls(
+            random.randrange(1, MAX_SSRC),
+            random.randrange(MAX_FIRST_SEQUENCE),
+            random.randrange(1, TIMESTAMP_MASK),
+            cname,
+        )
+
+    def ticks_at(self, now_s: float) -> int:
+        """RTP time of a moment, not wrapped: from the first PLAY on at the pace of the clock."""
+        if self._first_s is None:
+            self._first_s = now_s
+        return self._first_ticks + round((now_s - self._first_s) * RTP_CLOCK_HZ)
+
+    def train(self, template: TrainTemplate, ticks: int, channel: int = 0) -> PacketTrain:
+        """This viewer's packets of one frame; counts them as sent."""
+        train = template.stamp(self.sequence, ticks & TIMESTAMP_MASK, self.ssrc, channel)
+        self.sequence = sequence_add(self.sequence, template.packet_count)
+        self.packets += template.packet_count
+        self.octets += template.payload_octets
+        return train
+
+    def report(self, unix_s: float, ticks: int) -> bytes:
+        """A sender report with SDES: wall time and RTP time of the same moment."""
+        return compound(self._sender_report(unix_s, ticks), self._description())
+
+    def farewell(self, unix_s: float, ticks: int) -> bytes:
+        """A sender report with SDES and BYE: the last word of the stream."""
+        return compound(
+            self._sender_report(unix_s, ticks), self._description(), Bye((self.ssrc,), "")
+        )
+
+    def received(self, reports: list[Report], unix_s: float) -> None:
+        """Keep what receiver reports say of this stream; anything else in them is passed over."""
+        now_ntp = ntp_timestamp(unix_s)
+        for report in reports:
+            if isinstance(report, ReceiverReport | SenderReport):
+                for block in report.blocks:
+                    if block.ssrc == self.ssrc:
+                        self.reception.take(block, now_ntp)
+
+    def _sender_report(self, unix_s: float, ticks: int) -> SenderReport:
+        return SenderReport(
+            ssrc=self.ssrc,
+            ntp=ntp_timestamp(unix_s),
+            rtp_timestamp=ticks & TIMESTAMP_MASK,
+            packets=self.packets & 0xFFFF_FFFF,
+            octets=self.octets & 0xFFFF_FFFF,
+            blocks=(),
+        )
+
+    def _description(self) -> SourceDescription:
+        return SourceDescription(self.ssrc, self._cname)
+
+
+OnReport = Callable[[list[Report], str, int], None]
+
+
+class RTCPProtocol(DatagramProtocol):
+    """The RTCP port: reads what viewers report.
+
+    Args:
+        on_report: Called with the reports, and the host and port that they come from.
+    """
+
+    noisy = False
+
+    def __init__(self, on_report: OnReport) -> None:
+        self._on_report = on_report
+
+    @override
+    def logPrefix(self) -> str:
+        """What Twisted calls the port in the log."""
+        return "RTCP"
+
+    @override
+    def datagramReceived(self, datagram: bytes, addr: tuple[str, int]) -> None:
+        """Whatever comes: malformed datagrams are nobody's, and never worth a line each."""
+        try:
+            reports = parse_compound(datagram)
+        except ParseError:
+            return
+        if reports:
+            self._on_report(reports, plain_host(addr[0]), addr[1])
+
+
+class RTPProtocol(RTCPProtocol):
+    """The RTP port: media leaves from it; what arrives is swallowed.
+
+    Players open their NAT with empty, random or odd packets (GStreamer five times 200 random
+    bytes, live555 FE ED FA CE). Reports are taken here too, from viewers that multiplex.
+    """
+
+    @override
+    def logPrefix(self) -> str:
+        """What Twisted calls the port in the log."""
+        return "RTP"
+
+    @override
+    def datagramReceived(self, datagram: bytes, addr: tuple[str, int]) -> None:
+        """Whatever comes."""
+        if is_rtcp(datagram):
+            super().datagramReceived(datagram, addr)

@@ -1,0 +1,699 @@
+"""The RTSP protocol of one connection, and its factory.
+
+Bytes become messages here, in order and within limits; what they mean is told in
+`mjpegd.methods` and `mjpegd.laboratory`. A connection is at each moment in one phase:
+
+    BETWEEN   raw: one byte tells an interleaved packet (`$`) from the first line of a request
+    HEAD      lines, up to the empty one; the laboratory's clients may leave that out
+    BODY      raw, as many bytes as Content-Length said
+    OVER      nothing is read any more
+
+One request is answered before the next is looked at, so that answers keep their order.
+"""
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import replace
+from email.utils import formatdate
+from enum import Enum, auto
+
+from twisted.internet.address import IPv4Address, IPv6Address
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import (
+    IAddress,
+    IConsumer,
+    IDelayedCall,
+    IPushProducer,
+    IReactorTime,
+    ITCPTransport,
+)
+from twisted.internet.protocol import Protocol, ServerFactory, connectionDone
+from twisted.logger import Logger
+from twisted.protocols.basic import LineReceiver
+from twisted.python.failure import Failure
+from typing_extensions import override
+from zope.interface import implementer
+
+from mjpegd import __version__
+from mjpegd.addresses import plain_host
+from mjpegd.errors import RTSPError
+from mjpegd.laboratory import Laboratory
+from mjpegd.limits import Limits
+from mjpegd.logs import Tally, shown
+from mjpegd.methods import Exchange, House, answer, session_fields
+from mjpegd.senders.interleaved import InterleavedSender
+from mjpegd.session import Session
+from mjpegd.wire.errors import ParseError
+from mjpegd.wire.lab import SILENCE_S, Dialect, End, dialect
+from mjpegd.wire.messages import (
+    Headers,
+    InterleavedFrame,
+    Request,
+    Response,
+    content_length,
+    is_http,
+)
+from mjpegd.wire.reports import parse_compound
+from mjpegd.wire.urls import without_userinfo
+
+_log = Logger()
+
+SERVER = f"mjpegd/{__version__}"
+INTERLEAVED_MAGIC = b"$"
+CHANNELS = 256
+# A browser that was pointed at the port shows this to a person.
+HTTP_ANSWER = (
+    b"HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain; charset=utf-8\r\n"
+    b"Connection: close\r\n\r\nThis is an RTSP server: open rtsp:// with a player, not http://.\r\n"
+)
+
+
+# How long a client may take to read the last answer.
+FAREWELL_S = 2.0
+# Clients beyond the limits that are being told so; who comes then is closed without a word.
+MAX_REFUSALS = 64
+
+
+class StreamTransport(ITCPTransport, IConsumer):
+    """What a protocol of ours needs of its transport; TCP and TLS have it."""
+
+
+class Phase(Enum):
+    """What the next bytes of a connection are; see the module's docstring."""
+
+    BETWEEN = auto()
+    HEAD = auto()
+    BODY = auto()
+    OVER = auto()
+
+
+class Halt(Enum):
+    """Why nothing more is read for now; reading goes on when no reason is left."""
+
+    ANSWERING = auto()
+    TOO_FAST = auto()
+    UNREAD = auto()
+
+
+@implementer(IPushProducer)
+class Outflow:
+    """What the transport tells of its write buffer.
+
+    Args:
+        when_clear: Called when there is room again.
+    """
+
+    def __init__(self, when_clear: Callable[[], None]) -> None:
+        self.is_jammed = False
+        self._when_clear = when_clear
+
+    def pauseProducing(self) -> None:
+        """The client reads more slowly than is written."""
+        self.is_jammed = True
+
+    def resumeProducing(self) -> None:
+        """There is room again."""
+        self.is_jammed = False
+        self._when_clear()
+
+    def stopProducing(self) -> None:
+        """The connection is gone; connectionLost says so too."""
+        self.is_jammed = True
+
+
+class RTSPProtocol(LineReceiver):
+    """One connection of a client.
+
+    Args:
+        house: What all connections share.
+        clock: Time.
+    """
+
+    transport: StreamTransport
+    factory: "RTSPFactory"
+    # Lines end in CRLF, or in LF alone: the laboratory's, and people with telnet.
+    delimiter = b"\n"
+
+    def __init__(self, house: House, clock: IReactorTime) -> None:
+        self.house = house
+        self.host = ""
+        self.local_host = ""
+        self.local_port = 0
+        self.sessions: dict[str, Session] = {}
+        self.described = False
+        self._outflow = Outflow(self._has_room)
+        self._clock = clock
+        self._limits = house.limits
+        self.MAX_LENGTH = house.limits.line_bytes
+        self._phase = Phase.BETWEEN
+        self._raw = bytearray()
+        self._lines: list[bytes] = []
+        self._head_bytes = 0
+        self._request: Request | None = None
+        self._body_bytes = 0
+        self._laboratory: Laboratory | None = None
+        self._halts: set[Halt] = set()
+        self._is_answering = False
+        self._is_under_way = False
+        self._deadline: IDelayedCall | None = None
+        self._silence: IDelayedCall | None = None
+        self._credit = float(house.limits.request_burst)
+        self._credit_s = clock.seconds()
+        self._unread_bytes = 0
+
+    # --- the connection -------------------------------------------------------------------
+
+    @override
+    def connectionMade(self) -> None:
+        peer, local = self.transport.getPeer(), self.transport.getHost()
+        self.host = plain_host(getattr(peer, "host", ""))
+        if isinstance(local, IPv4Address | IPv6Address):  # and no UNIX socket
+            self.local_host, self.local_port = plain_host(local.host), local.port
+            self.transport.setTcpNoDelay(True)
+            self.transport.setTcpKeepAlive(True)
+        self.transport.registerProducer(self._outflow, True)
+        self.setRawMode()
+        self._arm_deadline()
+
+    @override
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        self._phase = Phase.OVER
+        self._disarm(self._deadline)
+        self._disarm(self._silence)
+        self._leave_sessions()
+        self.factory.forget(self)
+
+    def _leave_sessions(self) -> None:
+        for session in list(self.sessions.values()):
+            session.detach(self)
+        self.sessions.clear()
+        if self._laboratory is not None:
+            self._laboratory.close()
+
+    def _carried(self) -> list[tuple[Session, InterleavedSender]]:
+        """The sessions whose packets travel on this connection; others were only named on it."""
+        return [
+            (session, session.way.sender)
+            for session in self.sessions.values()
+            if session.way.carrier is self and isinstance(session.way.sender, InterleavedSender)
+        ]
+
+    def session_ended(self, session: Session) -> None:
+        """A session that this connection named is no more."""
+        self.sessions.pop(session.identifier, None)
+
+    @property
+    def is_open(self) -> bool:
+        """Something can still be sent."""
+        return self._phase is not Phase.OVER
+
+    @property
+    def _client(self) -> str:
+        """Who it is for the log, with the sessions that the client has here."""
+        return " ".join([self.host, *(f"session {identifier}" for identifier in self.sessions)])
+
+    @property
+    def is_jammed(self) -> bool:
+        """The client reads more slowly than is written."""
+        return self._outflow.is_jammed
+
+    def write(self, data: bytes | bytearray) -> None:
+        """Send whole messages or interleaved packets.
+
+        A client that reads nothing of what is sent is not listened to for a while: it could
+        make the answers pile up.
+        """
+        if not self.is_open:
+            return
+        if self.is_jammed:
+            self._unread_bytes += len(data)
+        self.transport.write(bytes(data))
+        if self._unread_bytes > self._limits.unread_answer_bytes:
+            self._halt(Halt.UNREAD)
+
+    def hang_up(self) -> None:
+        """Read nothing more, and close when all is written.
+
+        What the client still sends is taken and thrown away for a moment: closing on unread
+        bytes would reset the connection, and the client might lose the answer.
+        """
+        if not self.is_open:
+            return
+        self._leave_sessions()
+        self._phase = Phase.OVER
+        self.transport.unregisterProducer()
+        self.transport.loseWriteConnection()
+        self.resumeProducing()
+        self._disarm(self._silence)
+        self._disarm(self._deadline)
+        self._deadline = self._clock.callLater(FAREWELL_S, self.transport.abortConnection)
+
+    def _has_room(self) -> None:
+        self._unread_bytes = 0
+        for _, sender in self._carried():
+            sender.flush()
+        self._resume(Halt.UNREAD)
+
+    # --- reading --------------------------------------------------------------------------
+
+    @override
+    def dataReceived(self, data: bytes) -> None:
+        if not self.is_open:
+            return
+        for session, _ in self._carried():
+            session.touch()
+        if self._laboratory is not None and data.strip():
+            self._begun()
+        super().dataReceived(data)
+        self._watch_silence()
+
+    @override
+    def rawDataReceived(self, data: bytes) -> None:
+        self._raw += data
+        while self._raw and not self._halts and self._take_raw():
+            pass
+
+    def _take_raw(self) -> bool:
+        """Take what the first byte begins; False where more has to come, or lines follow."""
+        if self._phase is Phase.BODY:
+            return self._take_body()
+        if self._phase is not Phase.BETWEEN:
+            return False
+        if self._raw[:1] == INTERLEAVED_MAGIC:
+            return self._take_packet()
+        if self._raw[0] in b"\r\n":  # some clients pad messages with line ends
+            del self._raw[:1]
+            return True
+        if not self._raw[:1].isalpha():
+            # A TLS handshake begins with 0x16, and has no line end to wait for.
+            self._refuse_and_close(400, "what begins is no request, and may be TLS")
+            return False
+        self._begin_head()
+        return False
+
+    def _take_packet(self) -> bool:
+        """Take one interleaved packet; False while it is incomplete."""
+        size = 4 + int.from_bytes(self._raw[2:4], "big")
+        if len(self._raw) < 4 or len(self._raw) < size:
+            self._begun()
+            return False
+        packet = InterleavedFrame.parse(bytes(self._raw[:size]))
+        del self._raw[:size]
+        self._completed()
+        if packet is not None:
+            self._received_packet(packet[0])
+        return True
+
+    def _received_packet(self, packet: InterleavedFrame) -> None:
+        for session, sender in self._carried():
+            if packet.channel == sender.channels[1]:
+                try:
+                    session.received(parse_compound(packet.payload))
+                except ParseError:
+                    self.factory.tally.count("malformed interleaved RTCP")
+
+    def _begin_head(self) -> None:
+        self._phase = Phase.HEAD
+        self._lines = []
+        self._head_bytes = 0
+        self._begun()
+        waiting = bytes(self._raw)
+        self._raw.clear()
+        self.setLineMode(waiting)
+
+    @override
+    def lineReceived(self, line: bytes) -> None:
+        if self._phase is not Phase.HEAD:
+            return
+        if self._laboratory is not None:
+            self._laboratory_line(line)
+            return
+        if not self._lines and is_http(line.rstrip(b"\r")):
+            self._refuse_http()
+            return
+        if not line.rstrip(b"\r"):
+            self._head_ended()
+            return
+        self._head_bytes += len(line)
+        self._lines.append(line)
+        if len(self._lines) > self._limits.header_lines:
+            self._refuse_and_close(413, f"more than {self._limits.header_lines} header lines")
+        elif self._head_bytes > self._limits.header_bytes:
+            self._refuse_and_close(413, f"more than {self._limits.header_bytes} header bytes")
+        elif dialect(self._lines, End.OPEN) is Dialect.LABORATORY:
+            self._speak_laboratory(End.OPEN)
+
+    @override
+    def lineLengthExceeded(self, line: bytes) -> None:
+        if self._phase is Phase.HEAD:
+            status = 413 if self._lines else 414
+            self._refuse_and_close(status, f"a line of more than {self.MAX_LENGTH} bytes")
+
+    def _head_ended(self) -> None:
+        if dialect(self._lines, End.EMPTY_LINE) is Dialect.LABORATORY:
+            self._speak_laboratory(End.EMPTY_LINE)
+            return
+        lines = [line.rstrip(b"\r") for line in self._lines]
+        try:
+            request = Request.parse_head(lines)
+            self._body_bytes = content_length(request.headers)
+        except ParseError as fault:
+            # Where a message that cannot be read ends, nobody knows.
+            self._refuse_and_close(400, str(fault))
+            return
+        if self._body_bytes > self._limits.body_bytes:
+            self._refuse_and_close(413, f"a body of more than {self._limits.body_bytes} bytes")
+            return
+        self.setRawMode()
+        if self._body_bytes:
+            self._request = request
+            self._phase = Phase.BODY
+        else:
+            self._complete(request)
+
+    def _take_body(self) -> bool:
+        if len(self._raw) < self._body_bytes or self._request is None:
+            return False
+        body = bytes(self._raw[: self._body_bytes])
+        del self._raw[: self._body_bytes]
+        self._complete(replace(self._request, body=body))
+        return True
+
+    def _complete(self, request: Request) -> None:
+        self._phase = Phase.BETWEEN
+        self.settle()
+        self._answer(request)
+
+    # --- the laboratory's dialect ---------------------------------------------------------
+
+    def _watch_silence(self) -> None:
+        """A message that may be the laboratory's ends when nothing follows it."""
+        self._disarm(self._silence)
+        self._silence = None
+        if self._phase is Phase.HEAD and not self._halts:
+            self._silence = self._clock.callLater(SILENCE_S, self._fell_silent)
+
+    def _fell_silent(self) -> None:
+        self._silence = None
+        rest = self.clearLineBuffer()
+        if self._laboratory is not None:
+            rest = self._laboratory.silence(rest)
+        elif self._lines or rest:
+            lines = [*self._lines, rest] if rest else self._lines
+            if dialect(lines, End.SILENCE) is Dialect.LABORATORY:
+                rest = self._speak_laboratory(End.SILENCE, rest)
+        if rest.strip():
+            self._begun()
+            super().dataReceived(rest)
+
+    def _speak_laboratory(self, end: End, rest: bytes = b"") -> bytes:
+        """From here on the connection is the laboratory's; what of `rest` is not complete."""
+        self._laboratory = Laboratory(self)
+        lines, self._lines = self._lines, []
+        for line in lines:
+            self._laboratory.line(line)
+        if end is End.EMPTY_LINE:
+            self._laboratory.line(b"")
+        return self._laboratory.silence(rest) if end is End.SILENCE else rest
+
+    def _laboratory_line(self, line: bytes) -> None:
+        if self._laboratory is None:
+            return
+        if not line.strip():
+            # Of many empty lines only the first means anything.
+            super().dataReceived(self.clearLineBuffer().lstrip(b"\r\n"))
+        if not self._laboratory.line(line):
+            self._refuse_and_close(413, "a laboratory message of too many lines")
+
+    # --- answering ------------------------------------------------------------------------
+
+    def _answer(self, request: Request) -> None:
+        exchange = Exchange(request, self, self.house)
+        response = Deferred.fromCoroutine(answer(exchange)).addErrback(self._refused, exchange)
+        self.wait_for(response.addCallback(self._answered, exchange))
+
+    def wait_for(self, done: "Deferred[object]") -> None:
+        """Look at no further message before this one is dealt with."""
+        self._is_answering = True
+        done.addErrback(self._broke)
+        done.addCallback(lambda _: self._dealt_with())
+        if self._is_answering:
+            self._halt(Halt.ANSWERING)
+
+    def _dealt_with(self) -> None:
+        self._is_answering = False
+        self._resume(Halt.ANSWERING)
+
+    def _refused(self, failure: Failure, exchange: Exchange) -> Response:
+        fault = failure.value
+        if not isinstance(fault, RTSPError):
+            _log.failure(
+                "{client}: a {method} request broke",
+                failure,
+                client=self._client,
+                method=shown(exchange.request.method),
+            )
+            return Response(500, Headers(session_fields(exchange)))
+        _log.debug(
+            "{client}: {method} {uri} answered {status}: {reason}",
+            client=self._client,
+            method=shown(exchange.request.method),
+            uri=shown(without_userinfo(exchange.request.uri)),
+            status=fault.status,
+            reason=shown(str(fault)),
+        )
+        fields = [*session_fields(exchange), *fault.headers.items()]
+        return Response(fault.status, Headers(fields), fault.body)
+
+    def _answered(self, response: Response, exchange: Exchange) -> None:
+        self.send_response(response, exchange.request.headers.get("CSeq"))
+        if exchange.after is not None:
+            exchange.after()
+
+    def _broke(self, failure: Failure) -> None:
+        _log.failure("an answer to {client} broke", failure, client=self._client)
+        self.hang_up()
+
+    def send_response(self, response: Response, cseq: str | None) -> None:
+        """Complete an answer with what every answer has, and send it."""
+        fields = [("CSeq", cseq)] if cseq else []
+        fields += [("Date", formatdate(self.house.wall_clock(), usegmt=True)), ("Server", SERVER)]
+        data = replace(response, headers=Headers([*fields, *response.headers])).to_bytes()
+        self.write(data)
+
+    def _refuse_and_close(self, status: int, reason: str) -> None:
+        _log.info(
+            "{client} is cut off: {status}, {reason}",
+            client=self._client,
+            status=status,
+            reason=shown(reason),
+        )
+        self.send_response(Response(status), self._known_cseq())
+        self.hang_up()
+
+    def _known_cseq(self) -> str | None:
+        """The number of a request that could not be read to its end, if it came."""
+        for line in self._lines:
+            name, _, value = line.partition(b":")
+            number = value.strip()
+            if name.strip().lower() == b"cseq" and number.isdigit() and len(number) <= 10:
+                return number.decode("ascii")
+        return None
+
+    def _refuse_http(self) -> None:
+        _log.info("{peer} speaks HTTP to the RTSP port", peer=self.host)
+        self.write(HTTP_ANSWER)
+        self.hang_up()
+
+    # --- reading more slowly --------------------------------------------------------------
+
+    def _halt(self, why: Halt) -> None:
+        if not self._halts:
+            self.pauseProducing()
+        self._halts.add(why)
+
+    def _resume(self, why: Halt) -> None:
+        if why not in self._halts:
+            return
+        self._halts.discard(why)
+        if not self._halts and self.is_open:
+            # What was taken raw is older than what LineReceiver, which still pauses, has.
+            waiting = bytes(self._raw) + self.clearLineBuffer()
+            self._raw.clear()
+            super().dataReceived(waiting)
+            self.resumeProducing()
+
+    def _spend_credit(self) -> None:
+        """Requests above the rate are read more slowly; a burst is answered at once."""
+        now_s = self._clock.seconds()
+        earned = (now_s - self._credit_s) * self._limits.requests_per_s
+        self._credit = min(self._credit + earned, float(self._limits.request_burst)) - 1
+        self._credit_s = now_s
+        if self._credit < 0:
+            self._halt(Halt.TOO_FAST)
+            wait_s = -self._credit / self._limits.requests_per_s
+            self._clock.callLater(wait_s, self._resume, Halt.TOO_FAST)
+
+    # --- deadlines ------------------------------------------------------------------------
+
+    def _begun(self) -> None:
+        """The first byte of a message has come; however the others drip in, time runs."""
+        if not self._is_under_way:
+            self._is_under_way = True
+            self._arm_deadline()
+
+    def _completed(self) -> None:
+        self._is_under_way = False
+        self._arm_deadline()
+
+    def settle(self) -> None:
+        """A request is complete: from now on silence is what is limited."""
+        self._spend_credit()
+        self._completed()
+
+    def _arm_deadline(self) -> None:
+        if not self.is_open:
+            return
+        self._disarm(self._deadline)
+        if self._is_under_way:
+            self._deadline = self._clock.callLater(self._limits.request_s, self._too_slow)
+        else:
+            self._deadline = self._clock.callLater(self._limits.idle_s, self._idle)
+
+    def _idle(self) -> None:
+        if self.sessions or (self._laboratory is not None and self._laboratory.has_session):
+            # Sessions have their own rules; the connection lives at least as long.
+            self._arm_deadline()
+        else:
+            _log.debug("{peer} said nothing for too long", peer=self.host)
+            self.hang_up()
+
+    def _too_slow(self) -> None:
+        self._refuse_and_close(408, "a request was begun and not completed")
+
+    @staticmethod
+    def _disarm(call: IDelayedCall | None) -> None:
+        if call is not None and call.active():
+            call.cancel()
+
+    # --- interleaved channels -------------------------------------------------------------
+
+    def take_channels(
+        self, wanted: tuple[int, int] | None, session: Session | None
+    ) -> tuple[int, int]:
+        """Interleaved channels for a session: those wanted if they are free, or the next ones.
+
+        Raises:
+            RTSPError: 461, all are taken.
+        """
+        taken = {
+            channel
+            for other, sender in self._carried()
+            if other is not session
+            for channel in sender.channels
+        }
+        if wanted is not None and taken.isdisjoint(wanted):
+            return wanted
+        for first in range(0, CHANNELS, 2):
+            if taken.isdisjoint((first, first + 1)):
+                return first, first + 1
+        raise RTSPError(461, "no interleaved channel is free")
+
+
+class Refusal(Protocol):
+    """Tells a client that there is no room for its connection.
+
+    Args:
+        clock: Time.
+        when_gone: Called when the connection is closed.
+    """
+
+    transport: ITCPTransport
+
+    def __init__(self, clock: IReactorTime, when_gone: Callable[[], None]) -> None:
+        self._clock = clock
+        self._when_gone = when_gone
+        self._deadline: IDelayedCall | None = None
+
+    @override
+    def connectionMade(self) -> None:
+        self.transport.write(Response(503).to_bytes())
+        # Closing before its request was taken would reset the connection, and it with the answer.
+        self.transport.loseWriteConnection()
+        self._deadline = self._clock.callLater(FAREWELL_S, self.transport.abortConnection)
+
+    @override
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        if self._deadline is not None and self._deadline.active():
+            self._deadline.cancel()
+        self._when_gone()
+
+
+class RTSPFactory(ServerFactory):
+    """Makes a protocol for each connection, within limits.
+
+    Args:
+        house: What all connections share.
+        clock: Time.
+    """
+
+    noisy = False
+
+    def __init__(self, house: House, clock: IReactorTime) -> None:
+        self.house = house
+        self.tally = Tally(clock, self._say)
+        self._clock = clock
+        self._limits: Limits = house.limits
+        self._connections: set[RTSPProtocol] = set()
+        self._hosts: Counter[str] = Counter()
+        self._refusals = 0
+
+    @override
+    def buildProtocol(self, addr: IAddress | None) -> Protocol | None:
+        host = plain_host(getattr(addr, "host", ""))
+        if len(self._connections) >= self._limits.connections:
+            return self._refuse("connections beyond the limit")
+        if self._hosts[host] >= self._limits.connections_per_address:
+            return self._refuse("connections beyond the limit of one address")
+        protocol = RTSPProtocol(self.house, self._clock)
+        protocol.factory = self
+        self._connections.add(protocol)
+        self._hosts[host] += 1
+        return protocol
+
+    def _refuse(self, kind: str) -> Protocol | None:
+        self.tally.count(kind)
+        if self._refusals >= MAX_REFUSALS:
+            return None
+        self._refusals += 1
+        return Refusal(self._clock, self._refused)
+
+    def _refused(self) -> None:
+        self._refusals -= 1
+
+    def forget(self, protocol: RTSPProtocol) -> None:
+        """A connection has closed."""
+        if protocol in self._connections:
+            self._connections.discard(protocol)
+            self._hosts[protocol.host] -= 1
+            if self._hosts[protocol.host] <= 0:
+                del self._hosts[protocol.host]
+
+    def hang_up_all(self) -> None:
+        """Close every connection when what it was sent is written."""
+        for protocol in list(self._connections):
+            protocol.hang_up()
+
+    def abort_all(self) -> None:
+        """Close every connection now."""
+        for protocol in list(self._connections):
+            protocol.transport.abortConnection()
+
+    @property
+    def connections(self) -> int:
+        """How many there are."""
+        return len(self._connections)
+
+    @staticmethod
+    def _say(kind: str, count: int) -> None:
+        _log.warn("{count} {kind}", count=count, kind=kind)

@@ -1,0 +1,291 @@
+"""The daemon as a Twisted service: the one place that names concrete classes and the reactor."""
+
+import atexit
+import os
+import signal
+import socket
+import time
+from collections.abc import Callable
+from pathlib import Path
+from random import SystemRandom
+from typing import TypeVar, cast
+
+from twisted.application.service import Service
+from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
+from twisted.internet.defer import Deferred, maybeDeferred
+from twisted.internet.endpoints import serverFromString
+from twisted.internet.error import CannotListenError
+from twisted.internet.interfaces import (
+    IAddress,
+    IListeningPort,
+    IReactorCore,
+    IReactorSocket,
+    IReactorThreads,
+    IReactorTime,
+)
+from twisted.internet.task import deferLater
+from twisted.internet.threads import deferToThreadPool
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+from typing_extensions import override
+
+from mjpegd import __version__
+from mjpegd.catalogue import Catalogue
+from mjpegd.errors import ConfigurationError
+from mjpegd.logs import shown
+from mjpegd.methods import House
+from mjpegd.options import Options, Settings
+from mjpegd.ports import MediaPorts, bind_stream, explained, url_of
+from mjpegd.registry import Registry
+from mjpegd.rtsp import RTSPFactory
+from mjpegd.sources.library import FolderState, Library
+from mjpegd.sources.pattern import TestCard
+from mjpegd.stream import LiveStream, TrainCache
+
+_log = Logger()
+
+T = TypeVar("T")
+
+
+class Reactor(IReactorCore, IReactorSocket, IReactorThreads, IReactorTime):
+    """What the service needs of a reactor; every one that runs on POSIX has it."""
+
+
+TEST_CARD = "testcard"
+CACHE_BYTES = 64 << 20
+# URLs that are logged on start; more would bury them.
+SHOWN_URLS = 20
+# How long a stop waits for viewers to read the last words.
+STOP_S = 1.0
+
+
+class MjpegService(Service):
+    """Serves a folder until it is stopped.
+
+    Args:
+        settings: What the operator chose.
+        reactor: Where it runs.
+    """
+
+    def __init__(self, settings: Settings, reactor: Reactor) -> None:
+        self._settings = settings
+        self._reactor = reactor
+        self._listening: list[IListeningPort] = []
+        self._opening: list[Deferred[None]] = []
+        self._refusals: list[ConfigurationError] = []
+
+    @property
+    def base_url(self) -> str:
+        """What stands before the name of a stream, in a URL for this machine; ends in a slash."""
+        urls = [place for place in self._places() if place.startswith("rtsp:")]
+        return urls[0] if urls else "rtsp://localhost/"
+
+    @override
+    def privilegedStartService(self) -> None:
+        """Open the sockets, before the daemon gives up its rights."""
+        try:
+            self._ports = MediaPorts(self._settings.interface, self._settings.rtp_port)
+            self._build()
+            self._listen()
+        except ConfigurationError as fault:
+            raise _said(fault) from None
+
+    @override
+    def startService(self) -> None:
+        """Begin to serve, as the user that the daemon is from now on."""
+        super().startService()
+        try:
+            _check_folder(self._settings.media, self._library.state())
+        except ConfigurationError as fault:
+            raise _said(fault) from None
+        self._ports.start(self._reactor, self._reactor, self._registry.received)
+        Deferred.fromCoroutine(self._announce()).addErrback(
+            lambda failure: _log.failure("announcing the streams", failure)
+        )
+
+    @override
+    def stopService(self) -> "Deferred[None]":
+        """Say BYE to everybody and close; done within two seconds."""
+        super().stopService()
+        _log.info("stopping: {count} viewers are told", count=len(self._registry))
+        self._library.close()
+        self._registry.end_all("the server stops")
+        self._factory.hang_up_all()
+        return Deferred.fromCoroutine(self._close())
+
+    async def _close(self) -> None:
+        listening, self._listening = self._listening, []
+        for port in listening:
+            await maybeDeferred(port.stopListening)
+        until_s = self._reactor.seconds() + STOP_S
+        while self._factory.connections and self._reactor.seconds() < until_s:
+            await deferLater(self._reactor, 0.02)
+        self._factory.abort_all()
+        self._catalogue.close()
+        await self._ports.stop()
+
+    def _build(self) -> None:
+        settings, reactor = self._settings, self._reactor
+        self._library = Library(settings.media, settings.frame_rate, self._in_thread)
+        card = LiveStream(TestCard(reactor, time.time, self._in_thread))
+        cache = TrainCache(CACHE_BYTES)
+        self._catalogue = Catalogue(
+            self._library, {TEST_CARD: card}, cache, self._in_thread, reactor
+        )
+        self._registry = Registry(
+            reactor,
+            time.time,
+            settings.limits,
+            f"mjpegd@{socket.gethostname()}",
+            loop=settings.loop,
+            random=SystemRandom(),
+        )
+        house = House(
+            self._catalogue,
+            self._registry,
+            self._ports,
+            settings.limits,
+            settings.max_packet_bytes,
+            settings.max_laboratory_bytes,
+            time.time,
+            int(time.time()),
+        )
+        self._factory = RTSPFactory(house, reactor)
+
+    def _listen(self) -> None:
+        """Open the ports of RTSP.
+
+        Raises:
+            ConfigurationError: One cannot be had; says what to do.
+        """
+        settings = self._settings
+        for description in settings.listen:
+            self._listen_on(description)
+        if self._refusals:
+            raise self._refusals[0]
+        if not settings.listen:
+            sock = bind_stream(settings.interface, settings.port)
+            port = self._reactor.adoptStreamPort(sock.fileno(), sock.family, self._factory)
+            sock.close()  # the port has a copy of its own
+            self._listening.append(port)
+
+    def _listen_on(self, description: str) -> None:
+        try:
+            opening = serverFromString(self._reactor, description).listen(self._factory)
+        except Exception as fault:  # whatever the parser of an endpoint raises
+            raise _no_endpoint(description, fault) from None
+        self._opening.append(
+            opening.addCallbacks(
+                self._listening.append, self._cannot_listen, errbackArgs=(description,)
+            )
+        )
+
+    def _cannot_listen(self, failure: Failure, description: str) -> None:
+        refusal = _no_endpoint(description, failure.value)
+        self._refusals.append(refusal)
+        # Most endpoints fail at once, and the start with them; some only when the daemon runs.
+        if self.running:
+            _log.critical("{refusal}", refusal=_said(refusal))
+            _stop_with_status_1(self._reactor)
+
+    async def _announce(self) -> None:
+        """Say what is served, so that a person can paste it into a player."""
+        for opening in self._opening:
+            await opening
+        if self._refusals:
+            return
+        base = self.base_url
+        _log.info(
+            "mjpegd {version} serves {media} at {bases}; RTP from UDP ports {rtp}-{rtcp}; "
+            "everybody who reaches the port may watch",
+            version=__version__,
+            media=shown(str(self._settings.media)),
+            bases=" and ".join(self._places()),
+            rtp=self._ports.ports[0],
+            rtcp=self._ports.ports[1],
+        )
+        listings, count = await self._catalogue.listing(SHOWN_URLS)
+        if count == 1:
+            _log.warn(
+                "{media} {state}: there is only the test card; films are taken up as they appear",
+                media=shown(str(self._settings.media)),
+                state=(
+                    "holds no film"
+                    if self._library.state() is FolderState.READABLE
+                    else self._library.state().value
+                ),
+            )
+        for listing in listings:
+            _log.info("{url}", url=f"{base}{listing.url_path}")
+        if count > len(listings):
+            _log.info("and {more} more", more=count - len(listings))
+
+    def _places(self) -> list[str]:
+        """Where the daemon listens; addresses as base URLs."""
+        return [_place(port.getHost()) for port in self._listening]
+
+    def _in_thread(self, work: Callable[[], T], /) -> "Deferred[T]":
+        return deferToThreadPool(self._reactor, self._reactor.getThreadPool(), work)
+
+
+def _place(host: IAddress) -> str:
+    if isinstance(host, IPv4Address | IPv6Address):
+        return url_of(host.host, host.port)
+    if isinstance(host, UNIXAddress) and host.name:
+        return f"unix:{shown(os.fsdecode(host.name))}"
+    return str(host)
+
+
+def _check_folder(media: Path, state: FolderState) -> None:
+    """A folder that is missing may come; one that cannot be read is a mistake.
+
+    Raises:
+        ConfigurationError: It cannot be served; says what to do.
+    """
+    if state is FolderState.NOT_A_FOLDER:
+        raise ConfigurationError(f"--media {media} {state.value}: name the folder that holds it")
+    if state is FolderState.UNREADABLE:
+        raise ConfigurationError(f"--media {media} {state.value}: see its owner and its mode")
+
+
+def _no_endpoint(description: str, fault: BaseException | None) -> ConfigurationError:
+    """Why an endpoint cannot be listened on, as a sentence for the operator."""
+    what = f"--listen {description!r}"
+    if isinstance(fault, CannotListenError) and isinstance(fault.socketError, OSError):
+        return explained(fault.socketError, what)
+    if isinstance(fault, LookupError) and description.startswith("systemd:"):
+        return ConfigurationError(f"{what}: systemd has passed no such socket")
+    return ConfigurationError(f"{what} cannot be listened on: {shown(str(fault))}")
+
+
+def _said(fault: ConfigurationError) -> SystemExit:
+    """The way out of twistd with status 1 and one line on standard error."""
+    return SystemExit(f"mjpeg-rtsp: {fault}")
+
+
+def _stop_with_status_1(reactor: Reactor) -> None:
+    # A reactor swallows SystemExit, and twistd ends with 0 whenever it was stopped: whoever looks
+    # after the daemon would take that for success.
+    atexit.register(os._exit, 1)
+    reactor.stop()
+
+
+def _stop_on_sigterm(reactor: Reactor) -> None:
+    """End with status 0 when asked to; twistd would stop and then kill itself with the signal."""
+
+    def stop(*_: object) -> None:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # it is on its way
+        reactor.callFromThread(reactor.stop)
+
+    signal.signal(signal.SIGTERM, stop)
+
+
+def makeService(options: Options) -> MjpegService:
+    """What twistd runs for `mjpeg-rtsp`."""
+    from twisted.internet import reactor
+
+    # The stubs know the reactor as the least that all platforms have.
+    running = cast(Reactor, reactor)
+    # The reactor takes SIGTERM for itself when it starts to run.
+    running.callWhenRunning(_stop_on_sigterm, running)
+    return MjpegService(options.settings, running)

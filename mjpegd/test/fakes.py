@@ -1,0 +1,280 @@
+"""Sources and senders in memory; they keep the contracts that the real ones keep.
+
+What the reactor would bring about, a test brings about itself: reads are released, films grow,
+live frames are pushed, work in threads is cranked by hand.
+"""
+
+from collections.abc import Callable, Container, Sequence
+from fractions import Fraction
+from functools import cache
+from typing import TypeVar
+
+from twisted.internet.defer import Deferred, fail, maybeDeferred, succeed
+from zope.interface import implementer
+
+from mjpegd.errors import MediaChangedError
+from mjpegd.interfaces import IFrameSource, ILiveSource, IPacketSender
+from mjpegd.test.pictures import MAX_NUMBER, picture
+from mjpegd.wire.packets import INTERLEAVED_PREFIX_BYTES, PacketTrain, RTPPacket
+from mjpegd.wire.reports import Report, parse_compound
+from mjpegd.wire.times import FrameTimes, ListedTimes, SteadyTimes
+
+T = TypeVar("T")
+
+_INTERLEAVED_MAGIC = ord("$")
+
+
+def at_once(work: Callable[[], T], /) -> Deferred[T]:
+    """A thread that is never late (see `mjpegd.interfaces.InThread`)."""
+    return maybeDeferred(work)
+
+
+class Crank:
+    """A thread that works when somebody turns the handle.
+
+    Attributes:
+        turns: The work that waits, oldest first; a test may reorder it.
+    """
+
+    def __init__(self) -> None:
+        self.turns: list[Callable[[], object]] = []
+
+    def __call__(self, work: Callable[[], T], /) -> Deferred[T]:
+        """Keep the work until it is its turn (see `mjpegd.interfaces.InThread`)."""
+        result: Deferred[T] = Deferred()
+        self.turns.append(lambda: maybeDeferred(work).chainDeferred(result))
+        return result
+
+    def turn(self) -> None:
+        """Do the oldest work."""
+        self.turns.pop(0)()
+
+    def turn_all(self) -> None:
+        """Do all work, and what comes of it."""
+        while self.turns:
+            self.turn()
+
+
+@cache
+def small_picture(number: int) -> bytes:
+    """The JPEG of a frame of a `FakeFilm`; numbers beyond `MAX_NUMBER` begin again."""
+    return picture(number % (MAX_NUMBER + 1), size=(32, 32))
+
+
+@implementer(IFrameSource)
+class FakeFilm:
+    """A film in memory, whose frames show their numbers.
+
+    Args:
+        count: How many frames are known.
+        rate: Frames per second.
+        seconds: The time of each frame, instead of `count`.
+        still: One picture without end.
+        complete: No more will be found; otherwise `grow` finds some.
+        broken: Numbers of frames that are no JPEGs.
+
+    Attributes:
+        is_slow: `read_now` has nothing, and `read` waits for `release`.
+        waiting: The numbers that wait for `release`, in the order in which they were asked for.
+        read_numbers: Every number that was read, in order.
+        checks: How often somebody looked whether the file is the same.
+        is_closed: `close` was called.
+    """
+
+    title = "fake.mjpeg"
+    kind = "film in memory"
+    timed = True
+
+    def __init__(
+        self,
+        count: int = 24,
+        rate: Fraction = Fraction(24),
+        *,
+        seconds: Sequence[float] | None = None,
+        still: bool = False,
+        complete: bool = True,
+        broken: Container[int] = (),
+    ) -> None:
+        self.complete = complete
+        self.still = still
+        self.times: FrameTimes = (
+            SteadyTimes(rate, count) if seconds is None else _listed(rate, seconds)
+        )
+        self.is_slow = False
+        self.read_numbers: list[int] = []
+        self.checks = 0
+        self.is_closed = False
+        self._broken = broken
+        self._changed: str | None = None
+        self._reads: list[tuple[int, Deferred[bytes]]] = []
+        self._growing: list[Deferred[None]] = []
+
+    @property
+    def waiting(self) -> list[int]:
+        """The numbers that wait for `release`."""
+        return [number for number, _ in self._reads]
+
+    def grow(self, count: int = 0, *, complete: bool = False) -> None:
+        """So many more frames are found; `complete` says that they were the last."""
+        for _ in range(count):
+            if isinstance(self.times, ListedTimes):
+                end_s = self.times.end
+                self.times.append(end_s)
+            elif isinstance(self.times, SteadyTimes):
+                self.times.count += 1
+        self.complete = complete
+        growing, self._growing = self._growing, []
+        for waiting in growing:
+            waiting.callback(None)
+
+    def release(self, count: int | None = None) -> None:
+        """Let so many reads be done, the oldest first; all of them if no number is told."""
+        released = self._reads[:count]
+        del self._reads[:count]
+        for number, reading in released:
+            maybeDeferred(self._read, number).chainDeferred(reading)
+
+    def change(self, reason: str = "the file was replaced") -> None:
+        """Somebody replaces the file."""
+        self._changed = reason
+
+    def grown(self) -> Deferred[None]:
+        """Fires when more frames are known (see `IFrameSource`)."""
+        if self.complete or self.is_closed:
+            return succeed(None)
+        waiting: Deferred[None] = Deferred()
+        self._growing.append(waiting)
+        return waiting
+
+    def check(self) -> Deferred[None]:
+        """Look whether `change` was called (see `IFrameSource`)."""
+        self.checks += 1
+        return fail(MediaChangedError(self._changed)) if self._changed else succeed(None)
+
+    def read_now(self, number: int) -> bytes | None:
+        """The JPEG with this number (see `IFrameSource`)."""
+        return None if self.is_slow else self._read(number)
+
+    def read(self, number: int) -> Deferred[bytes]:
+        """The JPEG with this number (see `IFrameSource`)."""
+        if not self.is_slow:
+            return maybeDeferred(self._read, number)
+        reading: Deferred[bytes] = Deferred()
+        self._reads.append((number, reading))
+        return reading
+
+    def close(self) -> None:
+        """Nothing is held; who waits for more frames is told (see `IFrameSource`)."""
+        self.is_closed = True
+        self.grow(complete=self.complete)
+
+    def _read(self, number: int) -> bytes:
+        if self._changed:
+            raise MediaChangedError(self._changed)
+        if not 0 <= number < self.times.count:
+            raise IndexError(number)
+        self.read_numbers.append(number)
+        return b"\xff\xd8 no JPEG" if number in self._broken else small_picture(number)
+
+
+def _listed(rate: Fraction, seconds: Sequence[float]) -> ListedTimes:
+    times = ListedTimes(rate)
+    for moment_s in seconds:
+        times.append(moment_s)
+    return times
+
+
+Listener = Callable[[bytes, float], None]
+
+
+@implementer(ILiveSource)
+class FakeLive:
+    """A live source whose frames come when a test pushes them.
+
+    Attributes:
+        listeners: Who gets the frames.
+        is_closed: `close` was called.
+    """
+
+    title = "fake live"
+    kind = "pushed"
+
+    def __init__(self, rate: float = 25.0) -> None:
+        self.rate = rate
+        self.listeners: list[Listener] = []
+        self.is_closed = False
+
+    def push(self, jpeg: bytes, seconds: float) -> None:
+        """A frame comes."""
+        for listener in list(self.listeners):
+            listener(jpeg, seconds)
+
+    def subscribe(self, listener: Listener) -> None:
+        """Call the listener for each frame from now on (see `ILiveSource`)."""
+        self.listeners.append(listener)
+
+    def unsubscribe(self, listener: Listener) -> None:
+        """Call this listener no more (see `ILiveSource`)."""
+        if listener in self.listeners:
+            self.listeners.remove(listener)
+
+    def close(self) -> None:
+        """End (see `ILiveSource`)."""
+        self.listeners.clear()
+        self.is_closed = True
+
+
+@implementer(IPacketSender)
+class RecordingSender:
+    """A viewer's way that leads nowhere: it keeps what it is given, taken apart.
+
+    Attributes:
+        trains: The packets of each frame.
+        channels: The interleaved channel of each train; None for one that is for UDP.
+        spreads_s: Over how many seconds each train might be spread.
+        reports: Each RTCP compound packet.
+        flushes: How often `flush` was called.
+        discards: How often `discard` was called.
+        is_closed: `close` was called.
+    """
+
+    def __init__(self) -> None:
+        self.dropped = 0
+        self.errors = 0
+        self.last_error = ""
+        self.trains: list[list[RTPPacket]] = []
+        self.channels: list[int | None] = []
+        self.spreads_s: list[float] = []
+        self.reports: list[list[Report]] = []
+        self.flushes = 0
+        self.discards = 0
+        self.is_closed = False
+
+    def send_train(self, train: PacketTrain, spread_s: float) -> None:
+        """Keep the packets of one frame (see `IPacketSender`)."""
+        if self.is_closed:
+            return
+        is_interleaved = train.buffer[0] == _INTERLEAVED_MAGIC
+        prefix_bytes = INTERLEAVED_PREFIX_BYTES if is_interleaved else 0
+        self.trains.append(
+            [RTPPacket.parse(bytes(packet[prefix_bytes:])) for packet in train.packets()]
+        )
+        self.channels.append(train.buffer[1] if is_interleaved else None)
+        self.spreads_s.append(spread_s)
+
+    def send_report(self, compound: bytes) -> None:
+        """Keep the reports (see `IPacketSender`)."""
+        if not self.is_closed:
+            self.reports.append(parse_compound(compound))
+
+    def flush(self) -> None:
+        """Nothing waits (see `IPacketSender`)."""
+        self.flushes += 1
+
+    def discard(self) -> None:
+        """Nothing waits (see `IPacketSender`)."""
+        self.discards += 1
+
+    def close(self) -> None:
+        """Keep nothing more (see `IPacketSender`)."""
+        self.is_closed = True

@@ -1,0 +1,254 @@
+"""The documents say what the code says.
+
+They lie in the checkout, beside the package. An installed package has no documents, but is
+mostly tested from a checkout: it is looked for above the current directory as well. Where there
+is none, nothing can be compared, and the module defines no tests: a skip would ask for a remedy
+that a user of the package does not have.
+"""
+
+import ast
+import dataclasses
+import re
+import shlex
+import unittest
+from collections.abc import Iterator
+from configparser import ConfigParser
+from pathlib import Path
+
+from twisted.python.reflect import namedAny
+from twisted.trial.runner import TestLoader
+from twisted.trial.unittest import SynchronousTestCase
+from typing_extensions import override
+
+import mjpegd
+from mjpegd.limits import Limits
+from mjpegd.options import ENVIRONMENT_PREFIX, Options, arguments_from
+from mjpegd.session import TRANSITIONS, Method, State
+
+PACKAGE = Path(mjpegd.__file__).parent
+# A command without a value in `Options`: usage.Options and its subclass define them as methods.
+COMMANDS = {"--version", "--help"}
+REPEATED = {"--listen"}
+
+
+def is_checkout(folder: Path) -> bool:
+    settings = ConfigParser()
+    settings.read(folder / "setup.cfg")
+    return settings.get("metadata", "name", fallback="") == "mjpegd"
+
+
+def find_checkout() -> Path | None:
+    here = Path.cwd()
+    return next(filter(is_checkout, [PACKAGE.parent, here, *here.parents]), None)
+
+
+CHECKOUT = find_checkout()
+
+
+def document(name: str) -> str:
+    assert CHECKOUT is not None
+    return (CHECKOUT / name).read_text(encoding="utf-8")
+
+
+def documents() -> list[Path]:
+    assert CHECKOUT is not None
+    return [*CHECKOUT.glob("*.md"), *CHECKOUT.glob("docs/**/*.md")]
+
+
+def section(text: str, title: str) -> str:
+    """What stands under a heading, up to the next one of its level."""
+    return text.partition(f"\n## {title}\n")[2].partition("\n## ")[0]
+
+
+def rows(text: str) -> Iterator[list[str]]:
+    """The cells of every table row, without the rows of headings."""
+    lines = [line for line in text.splitlines() if line.startswith("|")]
+    for line, after in zip(lines, [*lines[1:], ""], strict=True):
+        if not set(line) <= set("|- ") and not ("---" in after and set(after) <= set("|- ")):
+            yield [cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]]
+
+
+def code(cell: str) -> list[str]:
+    return re.findall(r"`([^`]+)`", cell)
+
+
+def commands(text: str) -> list[str]:
+    """What follows `$ ` in the console blocks."""
+    blocks = re.findall(r"^```console\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
+    return [line[2:] for line in "".join(blocks).splitlines() if line.startswith("$ ")]
+
+
+def anchors(text: str) -> set[str]:
+    titles = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", title).strip().lower().replace(" ", "-") for title in titles}
+
+
+def option_defaults() -> dict[str, str]:
+    found = {f"--{name}": str(default) for name, _, default, _ in Options.optParameters}
+    return (
+        found
+        | {f"--{name}": "off" for name, _, _ in Options.optFlags}
+        | dict.fromkeys(REPEATED, "")
+    )
+
+
+def first_line(module: Path) -> str:
+    docstring = ast.get_docstring(ast.parse(module.read_text(encoding="utf-8"))) or ""
+    return docstring.partition("\n")[0]
+
+
+def tree(text: str) -> dict[str, str]:
+    """The modules of the drawn tree, by their path below the package, with their sentences."""
+    drawing = section(text, "The tree").partition("```text\n")[2].partition("```")[0]
+    folders: list[str] = []
+    found = {}
+    for line in drawing.splitlines():
+        depth = (len(line) - len(line.lstrip())) // 2
+        name, _, sentence = line.strip().partition(" ")
+        folders[depth:] = [name] if name.endswith("/") else []
+        if not name.endswith("/"):
+            found["".join([*folders[1:], name])] = sentence.strip()
+    return found
+
+
+class LinkTests(SynchronousTestCase):
+    def test_every_relative_link_leads_somewhere(self) -> None:
+        for path in documents():
+            for target in re.findall(r"\]\(([^)\s]+)\)", path.read_text(encoding="utf-8")):
+                if "://" in target:
+                    continue
+                name, _, anchor = target.partition("#")
+                there = path.parent / name if name else path
+                self.assertTrue(there.exists(), f"{path}: {target}")
+                if anchor:
+                    self.assertIn(anchor, anchors(there.read_text(encoding="utf-8")), str(path))
+
+
+class CommandTests(SynchronousTestCase):
+    def test_readme_has_the_two_commands(self) -> None:
+        found = commands(document("README.md"))
+
+        self.assertIn("pip install . && twistd -n mjpeg-rtsp --port 8554 --media ./videos", found)
+        self.assertIn("pip install '.[test]' && trial mjpegd", found)
+
+    def test_every_command_line_of_ours_is_accepted(self) -> None:
+        for path in documents():
+            for command in commands(path.read_text(encoding="utf-8")):
+                words = shlex.split(command, comments=True)
+                if "mjpeg-rtsp" in words:
+                    arguments = words[words.index("mjpeg-rtsp") + 1 :]
+                    Options().parseOptions([word for word in arguments if word != "&"])
+
+    def test_every_extra_exists(self) -> None:
+        settings = ConfigParser()
+        settings.read_string(document("setup.cfg"))
+        extras = set(settings["options.extras_require"])
+
+        for path in documents():
+            for names in re.findall(r"'\.\[([a-z,]+)\]'", path.read_text(encoding="utf-8")):
+                self.assertLessEqual(set(names.split(",")), extras, str(path))
+
+
+class OperationsTests(SynchronousTestCase):
+    @override
+    def setUp(self) -> None:
+        self.text = document("docs/operations.md")
+
+    def test_every_option_is_there_with_its_default(self) -> None:
+        documented = {
+            code(name)[0]: "".join(code(default)) or default.strip("()")
+            for name, default, _ in rows(section(self.text, "Options"))
+        }
+
+        expected = option_defaults() | {"--interface": "all"} | dict.fromkeys(COMMANDS, "")
+        self.assertEqual(documented, expected)
+
+    def test_every_option_that_is_named_exists(self) -> None:
+        known = set(option_defaults()) | COMMANDS
+        for name in ("Options", "Environment", "Ports and firewalls", "Limits", "The log"):
+            named = set(re.findall(r"--[a-z][a-z-]+", section(self.text, name)))
+            self.assertTrue(named <= known, f"{name}: {named - known}")
+
+    def test_every_limit_is_there_with_its_value(self) -> None:
+        documented = {
+            code(name)[0]: code(value)[0] if code(value) else value
+            for name, value, _ in rows(section(self.text, "Limits"))
+        }
+
+        expected = {field.name: str(field.default) for field in dataclasses.fields(Limits)}
+        self.assertEqual(documented, expected)
+
+    def test_every_variable_is_there_and_is_read(self) -> None:
+        documented = {
+            code(name)[0]: code(option)[0]
+            for name, option in rows(section(self.text, "Environment"))
+        }
+
+        expected = {
+            ENVIRONMENT_PREFIX + name[2:].replace("-", "_").upper(): name
+            for name in option_defaults()
+        }
+        self.assertEqual(documented, expected)
+        for variable, option in documented.items():
+            (argument,) = arguments_from({variable: "1"})
+            self.assertEqual(argument.partition("=")[0], option)
+
+
+class ProtocolMapTests(SynchronousTestCase):
+    @override
+    def setUp(self) -> None:
+        self.rows = list(rows(document("docs/protocol-map.md")))
+
+    def test_every_row_names_functions_that_exist(self) -> None:
+        for row in self.rows:
+            names = code(row[-2])
+            self.assertTrue(names, row)
+            for name in names:
+                namedAny(f"mjpegd.{name}")
+
+    def test_every_row_names_tests_that_exist(self) -> None:
+        for row in self.rows:
+            names = code(row[-1])
+            self.assertTrue(names, row)
+            for name in names:
+                namedAny(f"mjpegd.test.{name}")
+
+
+class ArchitectureTests(SynchronousTestCase):
+    @override
+    def setUp(self) -> None:
+        self.text = document("ARCHITECTURE.md")
+
+    def test_tree_has_every_module_and_its_first_line(self) -> None:
+        modules = [path for path in PACKAGE.rglob("*.py") if PACKAGE / "test" not in path.parents]
+
+        expected = {path.relative_to(PACKAGE).as_posix(): first_line(path) for path in modules}
+        self.assertEqual(tree(self.text), expected)
+
+    def test_table_of_states_is_that_of_the_session(self) -> None:
+        methods = list(Method)
+        drawn = {
+            (State(row[0]), method): State(cell)
+            for row in rows(section(self.text, "States of a session"))
+            for method, cell in zip(methods, row[1:], strict=True)
+            if cell
+        }
+
+        self.assertEqual(drawn, TRANSITIONS)
+        heading = " | ".join(method.value for method in methods)
+        self.assertIn(f"| State | {heading} |", self.text)
+
+
+def test_suite() -> unittest.TestSuite:
+    """What trial runs instead of everything that it finds; see the module's docstring."""
+    suite = unittest.TestSuite()
+    if CHECKOUT is not None:
+        for case in (
+            LinkTests,
+            CommandTests,
+            OperationsTests,
+            ProtocolMapTests,
+            ArchitectureTests,
+        ):
+            suite.addTest(TestLoader().loadClass(case))
+    return suite

@@ -1,0 +1,52 @@
+"""Half an hour of streaming, in virtual time: nothing drifts, and nothing piles up."""
+
+import gc
+from fractions import Fraction
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from mjpegd.test.conversation import TCP, UDP, Server
+from mjpegd.test.fakes import FakeFilm
+from mjpegd.wire.packets import sequence_delta, timestamp_delta
+from mjpegd.wire.reports import ReceiverReport, compound, parse_compound
+
+RATE = 24
+MINUTES = 30
+# Objects of the interpreter that may come and go between two counts of a hundred thousand.
+TOLERATED_OBJECTS = 200
+
+
+class HalfHourTests(SynchronousTestCase):
+    def test_memory_and_pace_stay_level(self) -> None:
+        server = Server(film=FakeFilm(480, Fraction(RATE)), loop=True)
+        datagrams, interleaved, asleep = (server.connect() for _ in range(3))
+        for client, transport in ((datagrams, UDP), (interleaved, TCP), (asleep, TCP)):
+            client.play(transport)
+        asleep.wire.is_reading = False
+
+        last = server.sender.trains[0][0]
+        counts = []
+        for minute in range(MINUTES):
+            server.advance(60, 1 / RATE)
+            trains = server.sender.trains
+            self.assertLessEqual(abs(len(trains) - 60 * RATE), 2, f"in minute {minute}")
+            for train in trains[1:] if minute == 0 else trains:
+                self.assertEqual(sequence_delta(train[0].sequence, last.sequence), 1)
+                self.assertEqual(timestamp_delta(train[0].timestamp, last.timestamp), 3750)
+                last = train[0]
+            self.assertLessEqual(abs(len(interleaved.packets()) - 60 * RATE), 2)
+            for recorded in (trains, server.sender.reports, server.sender.spreads_s):
+                recorded.clear()
+            server.sender.channels.clear()
+            interleaved.messages.clear()
+            server.registry.received(
+                parse_compound(compound(ReceiverReport(1, ()))), datagrams.wire.getPeer().host, 5000
+            )
+            interleaved.ask("GET_PARAMETER")
+            interleaved.messages.clear()
+            gc.collect()
+            counts.append(len(gc.get_objects()))
+
+        self.assertLess(counts[-1] - counts[4], TOLERATED_OBJECTS)
+        self.assertLess(asleep.wire.most_waiting, 1 << 20)
+        self.assertEqual(len(server.registry), 3)

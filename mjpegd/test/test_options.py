@@ -1,0 +1,161 @@
+import io
+import sys
+from fractions import Fraction
+from pathlib import Path
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from mjpegd import __version__
+from mjpegd.limits import Limits
+from mjpegd.options import Options, Settings, arguments_from
+
+
+def settings(*arguments: str) -> Settings:
+    options = Options()
+    options.parseOptions(arguments)
+    return options.settings
+
+
+class DefaultTests(SynchronousTestCase):
+    def test_what_is_not_said_is_as_the_help_says(self) -> None:
+        self.assertEqual(
+            settings(),
+            Settings(
+                port=8554,
+                interface="",
+                listen=(),
+                media=Path("videos"),
+                frame_rate=Fraction(24),
+                loop=False,
+                rtp_port=0,
+                max_packet_bytes=1400,
+                max_laboratory_bytes=20_480,
+                limits=Limits(),
+            ),
+        )
+
+
+class ValueTests(SynchronousTestCase):
+    def test_all_that_can_be_said(self) -> None:
+        given = settings(
+            "--port=0",
+            "--interface=::1",
+            "--listen=tcp:1",
+            "--listen=tcp:2",
+            "--media=/films of ours",
+            "--frame-rate=30000/1001",
+            "--loop",
+            "--rtp-port=6970",
+            "--max-packet-size=1200",
+            "--lab-max-packet-size=15000",
+            "--session-timeout=30",
+            "--idle-limit=600",
+            "--max-connections=10",
+            "--max-connections-per-address=5",
+            "--max-sessions=7",
+        )
+
+        self.assertEqual(given.port, 0)
+        self.assertEqual(given.interface, "::1")
+        self.assertEqual(given.listen, ("tcp:1", "tcp:2"))
+        self.assertEqual(given.media, Path("/films of ours"))
+        self.assertEqual(given.frame_rate, Fraction(30_000, 1001))
+        self.assertTrue(given.loop)
+        self.assertEqual(given.rtp_port, 6970)
+        self.assertEqual(given.max_packet_bytes, 1200)
+        self.assertEqual(given.max_laboratory_bytes, 15_000)
+        self.assertEqual(
+            given.limits,
+            Limits(
+                session_timeout_s=30,
+                interleaved_idle_s=600,
+                connections=10,
+                connections_per_address=5,
+                sessions=7,
+            ),
+        )
+
+    def test_an_interface_has_one_spelling(self) -> None:
+        self.assertEqual(settings("--interface=FE80:0::1%lo").interface, "fe80::1%lo")
+
+    def test_bad_values_end_with_one_line(self) -> None:
+        for argument, says in [
+            ("--port=-1", "--port '-1': a whole number from 0 to 65535 is needed"),
+            ("--port=65536", "--port '65536'"),
+            ("--port=\uff18\uff15", "--port '\uff18\uff15'"),
+            ("--port=", "--port ''"),
+            ("--port=99999999999999999999", "--port"),
+            ("--rtp-port=6971", "--rtp-port 6971: RTP takes an even port"),
+            ("--rtp-port=65535", "--rtp-port '65535'"),
+            ("--interface=localhost", "--interface 'localhost': an address of this machine"),
+            ("--media=", "--media: the name of a folder is needed"),
+            ("--frame-rate=0", "--frame-rate '0'"),
+            ("--frame-rate=1e9", "--frame-rate '1e9'"),
+            ("--frame-rate=nan", "--frame-rate 'nan'"),
+            ("--max-packet-size=100", "--max-packet-size '100': a whole number from 288 to 65507"),
+            ("--max-packet-size=65508", "--max-packet-size '65508'"),
+            ("--lab-max-packet-size=1023", "--lab-max-packet-size '1023'"),
+            ("--session-timeout=5", "--session-timeout '5': a whole number from 20 to 3600"),
+            ("--max-sessions=0", "--max-sessions '0'"),
+            ("--loop=1", "option --loop must not have an argument"),
+            ("--speed=2", "option --speed not recognized"),
+            ("--listen", "option --listen requires argument"),
+            ("movie.avi", "'movie.avi' is no option"),
+        ]:
+            with self.assertRaises(SystemExit) as caught:
+                settings(argument)
+            line = str(caught.exception.code)
+            self.assertTrue(line.startswith("mjpeg-rtsp: "), line)
+            self.assertIn(says, line)
+            self.assertNotIn("\n", line)
+
+    def test_version_is_our_own(self) -> None:
+        out = io.StringIO()
+        self.patch(sys, "stdout", out)
+
+        with self.assertRaises(SystemExit) as caught:
+            settings("--version")
+
+        self.assertEqual((caught.exception.code, out.getvalue()), (0, f"mjpegd {__version__}\n"))
+
+
+class HelpTests(SynchronousTestCase):
+    def test_every_option_has_a_sentence_of_its_own(self) -> None:
+        text = " ".join(Options().getUsage().split())
+
+        self.assertNotIn("The same", text)  # twistd sorts them: the one above is another
+        names = [row[0] for row in Options.optParameters] + [row[0] for row in Options.optFlags]
+        for name in names:
+            self.assertRegex(text, rf"--{name}=? +[A-Z]")
+
+
+class EnvironmentTests(SynchronousTestCase):
+    def test_each_option_has_its_variable(self) -> None:
+        given = settings(
+            *arguments_from(
+                {
+                    "MJPEGD_PORT": "9000",
+                    "MJPEGD_MEDIA": "/my films",
+                    "MJPEGD_FRAME_RATE": "25",
+                    "MJPEGD_LOOP": "1",
+                    "MJPEGD_LISTEN": "tcp:1 tcp:2",
+                    "PATH": "/bin",
+                }
+            )
+        )
+
+        self.assertEqual((given.port, given.media), (9000, Path("/my films")))
+        self.assertEqual((given.frame_rate, given.loop), (Fraction(25), True))
+        self.assertEqual(given.listen, ("tcp:1", "tcp:2"))
+
+    def test_without_variables_all_is_default(self) -> None:
+        self.assertEqual(settings(*arguments_from({})), settings())
+
+    def test_a_flag_is_1_or_0(self) -> None:
+        self.assertEqual(arguments_from({"MJPEGD_LOOP": "0"}), [])
+        with self.assertRaises(SystemExit) as caught:
+            arguments_from({"MJPEGD_LOOP": "yes"})
+        self.assertIn("MJPEGD_LOOP=yes: 1 or 0 is needed", str(caught.exception.code))
+
+    def test_a_value_that_looks_like_an_option_stays_a_value(self) -> None:
+        self.assertEqual(arguments_from({"MJPEGD_MEDIA": "--loop"}), ["--media=--loop"])

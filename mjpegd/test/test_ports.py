@@ -1,0 +1,234 @@
+import errno
+import socket
+from typing import Any, cast
+
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IReactorSocket, IReactorTime
+from twisted.trial.unittest import SynchronousTestCase, TestCase
+from typing_extensions import override
+
+from mjpegd.errors import ConfigurationError
+from mjpegd.ports import BACKLOG, MediaPorts, bind, bind_stream, explained, url_of
+from mjpegd.wire.reports import ReceiverReport, Report, compound
+
+
+class PortsTestCase(SynchronousTestCase):
+    def media_ports(self, interface: str = "127.0.0.1", port: int = 0) -> MediaPorts:
+        ports = MediaPorts(interface, port)
+        self.addCleanup(lambda: self.successResultOf(_ended(ports)))
+        return ports
+
+    def without_ipv6(self, number: int) -> None:
+        """This machine knows no IPv6: sockets cannot be had, or not be bound."""
+        real = socket.socket
+
+        def make(family: int = -1, *arguments: int, **options: int) -> socket.socket:
+            if family == socket.AF_INET6:
+                raise OSError(number, "no IPv6")
+            return real(family, *arguments, **options)
+
+        self.patch(socket, "socket", make)
+
+
+def _ended(ports: MediaPorts) -> "Deferred[None]":
+    return Deferred.fromCoroutine(ports.stop())
+
+
+class BindTests(PortsTestCase):
+    def bound(self, kind: socket.SocketKind, interface: str, port: int = 0) -> socket.socket:
+        sock = bind(kind, interface, port)
+        self.addCleanup(sock.close)
+        return sock
+
+    def test_one_socket_has_all_addresses_of_both_families(self) -> None:
+        sock = self.bound(socket.SOCK_DGRAM, "")
+
+        self.assertEqual(sock.family, socket.AF_INET6)
+        self.assertFalse(sock.getsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY))
+        self.assertFalse(sock.getblocking())
+
+    def test_without_ipv6_there_is_ipv4(self) -> None:
+        for number in (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL):
+            self.without_ipv6(number)
+
+            self.assertEqual(self.bound(socket.SOCK_STREAM, "").family, socket.AF_INET)
+
+    def test_an_interface_has_its_own_family(self) -> None:
+        self.assertEqual(self.bound(socket.SOCK_STREAM, "127.0.0.1").family, socket.AF_INET)
+        sock = self.bound(socket.SOCK_STREAM, "::1")
+        self.assertEqual(sock.family, socket.AF_INET6)
+        self.assertTrue(sock.getsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY))
+
+    def test_a_port_in_use_by_one_family_is_not_bound_by_the_other_alone(self) -> None:
+        taken = self.bound(socket.SOCK_DGRAM, "127.0.0.1")
+
+        with self.assertRaises(OSError) as caught:
+            self.bound(socket.SOCK_DGRAM, "", taken.getsockname()[1])
+
+        self.assertEqual(caught.exception.errno, errno.EADDRINUSE)
+
+
+class StreamTests(PortsTestCase):
+    def test_a_thousand_players_may_wait_at_once(self) -> None:
+        sock = bind_stream("127.0.0.1", 0)
+        self.addCleanup(sock.close)
+
+        self.assertTrue(sock.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN))
+        self.assertGreaterEqual(BACKLOG, 1000)
+
+    def test_a_port_that_was_just_given_up_can_be_had_again(self) -> None:
+        first = bind_stream("127.0.0.1", 0)
+        port = first.getsockname()[1]
+        client = socket.create_connection(("127.0.0.1", port))
+        connection, _ = _accepted(first)
+        for sock in (connection, client, first):
+            sock.close()
+
+        bind_stream("127.0.0.1", port).close()
+
+    def test_a_port_in_use_is_said_with_what_helps(self) -> None:
+        taken = bind_stream("127.0.0.1", 0)
+        self.addCleanup(taken.close)
+        port = taken.getsockname()[1]
+
+        with self.assertRaises(ConfigurationError) as caught:
+            bind_stream("127.0.0.1", port)
+
+        self.assertEqual(
+            str(caught.exception),
+            f"--port: TCP port {port} of 127.0.0.1 is in use: stop what uses it, or choose another",
+        )
+
+    def test_reasons_are_sentences(self) -> None:
+        for refusal, says in [
+            (OSError(errno.EACCES, ""), "is reserved for root: choose one above 1023"),
+            (OSError(errno.EADDRNOTAVAIL, ""), "this machine has no such address"),
+            (OSError(errno.EMFILE, ""), "cannot be opened: Too many open files"),
+            (socket.gaierror(-2, ""), "cannot be opened: that is no address of this machine"),
+        ]:
+            self.assertIn(says, str(explained(refusal, "it")))
+
+
+def _accepted(sock: socket.socket) -> tuple[socket.socket, object]:
+    sock.settimeout(5)
+    return sock.accept()
+
+
+class MediaPortsTests(PortsTestCase):
+    def test_a_free_pair_is_an_even_port_and_the_one_above(self) -> None:
+        for interface in ("", "127.0.0.1", "::1"):
+            for _ in range(10):
+                rtp, rtcp = self.media_ports(interface).ports
+
+                self.assertEqual((rtp % 2, rtcp), (0, rtp + 1))
+
+    def test_a_pair_that_was_chosen_is_had(self) -> None:
+        free = MediaPorts("127.0.0.1", 0)
+        pair = free.ports
+        self.successResultOf(_ended(free))
+
+        self.assertEqual(self.media_ports("127.0.0.1", pair[0]).ports, pair)
+
+    def test_a_pair_in_use_is_said_and_nothing_of_it_is_kept(self) -> None:
+        pair = self.media_ports().ports
+
+        with self.assertRaises(ConfigurationError) as caught:
+            MediaPorts("127.0.0.1", pair[0])
+
+        self.assertIn(
+            f"--rtp-port: UDP port {pair[0]} of 127.0.0.1 is in use", str(caught.exception)
+        )
+
+    def test_a_neighbour_in_use_is_said_and_the_first_is_given_back(self) -> None:
+        free = MediaPorts("127.0.0.1", 0)
+        port = free.ports[0]
+        self.successResultOf(_ended(free))
+        taken = bind(socket.SOCK_DGRAM, "127.0.0.1", port + 1)
+        self.addCleanup(taken.close)
+
+        with self.assertRaises(ConfigurationError) as caught:
+            MediaPorts("127.0.0.1", port)
+
+        self.assertIn(f"UDP port {port + 1}", str(caught.exception))
+        bind(socket.SOCK_DGRAM, "127.0.0.1", port).close()
+
+    def test_an_address_of_another_machine_is_said(self) -> None:
+        with self.assertRaises(ConfigurationError) as caught:
+            MediaPorts("192.0.2.7", 0)
+
+        self.assertIn("this machine has no such address", str(caught.exception))
+
+    def test_whom_they_reach_depends_on_the_interface(self) -> None:
+        for interface, reached in [
+            ("", (True, True)),
+            ("127.0.0.1", (True, False)),
+            ("::1", (False, True)),
+        ]:
+            ports = self.media_ports(interface)
+            self.assertEqual((ports.reaches("192.0.2.1"), ports.reaches("2001:db8::1")), reached)
+
+    def test_without_ipv6_they_reach_ipv4(self) -> None:
+        self.without_ipv6(errno.EAFNOSUPPORT)
+        ports = self.media_ports("")
+
+        self.assertEqual((ports.reaches("192.0.2.1"), ports.reaches("2001:db8::1")), (True, False))
+
+    def test_there_is_no_sender_before_the_start(self) -> None:
+        with self.assertRaises(RuntimeError):
+            self.media_ports().sender("127.0.0.1", (5000, 5001), "")
+
+
+class StartedPortsTests(TestCase):
+    """On the real reactor: what is adopted by a fake one says little."""
+
+    @override
+    def setUp(self) -> None:
+        from twisted.internet import reactor
+
+        self.reports: Deferred[tuple[list[Report], str, int]] = Deferred()
+        self.ports = MediaPorts("", 0)
+        self.addCleanup(lambda: _ended(self.ports))
+        running = cast(IReactorTime, reactor)  # the stubs do not know which reactor it is
+        self.ports.start(cast(IReactorSocket, reactor), running, self.take)
+        self.viewer = bind(socket.SOCK_DGRAM, "127.0.0.1", 0)
+        self.addCleanup(self.viewer.close)
+        self.viewer.settimeout(5)
+
+    def take(self, *report: Any) -> None:  # three arguments of different types
+        self.reports.callback(report)
+
+    def test_reports_are_handed_on_with_where_they_come_from(self) -> "Deferred[None]":
+        report = ReceiverReport(1, ())
+        self.viewer.sendto(compound(report), ("127.0.0.1", self.ports.ports[1]))
+
+        port = self.viewer.getsockname()[1]
+        return self.reports.addCallback(
+            lambda got: self.assertEqual(got, ([report], "127.0.0.1", port))
+        )
+
+    def test_a_sender_sends_from_the_address_that_the_viewer_connected_to(self) -> None:
+        port = self.viewer.getsockname()[1]
+
+        self.ports.sender("127.0.0.1", (port, port), "127.0.0.4").send_report(b"report")
+
+        data, source = self.viewer.recvfrom(100)
+        self.assertEqual((data, source), (b"report", ("127.0.0.4", self.ports.ports[1])))
+
+    def test_the_ports_are_free_after_the_end(self) -> "Deferred[None]":
+        pair = self.ports.ports
+
+        def bind_again(_: None) -> None:
+            for port in pair:
+                bind(socket.SOCK_DGRAM, "", port).close()
+
+        return _ended(self.ports).addCallback(bind_again)
+
+
+class URLTests(SynchronousTestCase):
+    def test_where_all_addresses_are_bound_people_try_localhost(self) -> None:
+        for host in ("", "0.0.0.0", "::"):
+            self.assertEqual(url_of(host, 8554), "rtsp://localhost:8554/")
+
+    def test_others_are_named(self) -> None:
+        self.assertEqual(url_of("192.0.2.1", 554), "rtsp://192.0.2.1:554/")
+        self.assertEqual(url_of("::1", 554), "rtsp://[::1]:554/")

@@ -1,0 +1,117 @@
+import socket
+from typing import cast
+
+from twisted.internet.defer import Deferred
+from twisted.internet.threads import deferToThread
+from twisted.logger import ILogObserver, LogEvent, formatEvent, globalLogPublisher
+from typing_extensions import override
+from zope.interface import implementer
+
+from mjpegd import __version__
+from mjpegd.addresses import in_url
+from mjpegd.service import MjpegService
+from mjpegd.test import films
+from mjpegd.test.running import ServiceTestCase
+from mjpegd.wire.messages import Headers, Request, Response
+
+
+def asked(base_url: str, method: str, name: str) -> Response:
+    """One request on a connection of its own."""
+    host, port = base_url.removeprefix("rtsp://").rstrip("/").rsplit(":", 1)
+    with socket.create_connection((host, int(port)), 5) as connection:
+        uri = f"rtsp://{in_url(host, int(port))}/{name}"
+        connection.sendall(Request(method, uri, Headers([("CSeq", "1")])).to_bytes())
+        data = b""
+        while b"\r\n\r\n" not in data:
+            data += connection.recv(65_536)
+    return Response.parse_head(data.partition(b"\r\n\r\n")[0].split(b"\r\n"))
+
+
+class MjpegServiceTests(ServiceTestCase):
+    @override
+    def setUp(self) -> None:
+        self.said: list[str] = []
+
+        @implementer(ILogObserver)
+        def hear(event: LogEvent) -> None:
+            if event.get("log_namespace") == "mjpegd.service":
+                self.said.append(formatEvent(event))
+
+        observer = cast(ILogObserver, hear)  # mypy cannot see that a function implements it
+        globalLogPublisher.addObserver(observer)
+        self.addCleanup(globalLogPublisher.removeObserver, observer)
+
+    async def heard(self, words: str) -> str:
+        """Wait for a line of the log."""
+        while True:
+            for line in self.said:
+                if words in line:
+                    return line
+            await deferToThread(lambda: None)  # lets the reactor turn
+
+    def assert_refuses(self, service: MjpegService, says: str) -> None:
+        with self.assertRaises(SystemExit) as caught:
+            service.privilegedStartService()
+            service.startService()
+        self.assertIn(says, str(caught.exception.code))
+        self.assertNotIn("\n", str(caught.exception.code))
+
+    def test_says_what_it_serves_and_where(self) -> "Deferred[None]":
+        folder = self.folder({"a film.avi": films.avi(films.pictures(2))})
+        service = self.started(f"--media={folder}")
+
+        async def test() -> None:
+            line = await self.heard(" serves ")
+            self.assertIn(f"mjpegd {__version__} serves {folder} at {service.base_url};", line)
+            await self.heard(f"{service.base_url}testcard")
+            await self.heard(f"{service.base_url}a%20film.avi")
+
+        return Deferred.fromCoroutine(test())
+
+    def test_an_empty_folder_is_one_line(self) -> "Deferred[None]":
+        folder = self.folder({})
+        self.started(f"--media={folder}")
+
+        async def test() -> None:
+            await self.heard("holds no film: there is only the test card")
+
+        return Deferred.fromCoroutine(test())
+
+    def test_answers_until_it_is_stopped(self) -> "Deferred[None]":
+        service = self.started(f"--media={self.folder({})}")
+        base_url = service.base_url
+
+        async def test() -> None:
+            answer = await deferToThread(asked, base_url, "OPTIONS", "testcard")
+            self.assertEqual(answer.status, 200)
+            await service.stopService()
+            with self.assertRaises(ConnectionRefusedError):
+                await deferToThread(asked, base_url, "OPTIONS", "testcard")
+
+        return Deferred.fromCoroutine(test())
+
+    def test_a_port_in_use_ends_the_start(self) -> None:
+        taken = socket.create_server(("127.0.0.1", 0))
+        self.addCleanup(taken.close)
+        port = taken.getsockname()[1]
+
+        self.assert_refuses(
+            self.service(f"--port={port}"), f"TCP port {port} of 127.0.0.1 is in use"
+        )
+
+    def test_a_file_in_place_of_the_folder_ends_the_start(self) -> None:
+        folder = self.folder({"film.avi": b""})
+        service = self.service(f"--media={folder / 'film.avi'}")
+
+        self.assert_refuses(service, "is not a folder: name the folder that holds it")
+
+    def test_endpoints_that_make_no_sense_end_the_start(self) -> None:
+        for endpoint, says in [
+            ("pigeon:8554", "Unknown endpoint type"),
+            ("tcp:port", "cannot be listened on"),
+            ("tcp:8554:colour=red", "cannot be listened on"),
+            ("systemd:domain=INET6:index=0", "systemd has passed no such socket"),
+            ("tcp:1:interface=192.0.2.7", "this machine has no such address"),
+        ]:
+            self.assert_refuses(self.service(f"--listen={endpoint}"), f"--listen {endpoint!r}")
+            self.assert_refuses(self.service(f"--listen={endpoint}"), says)
