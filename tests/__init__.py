@@ -1,0 +1,1 @@
+"""What needs the real world: the daemon as a process, and other people's players."""

@@ -1,0 +1,88 @@
+"""What the system tests share: a folder, a daemon that is stopped in the end, viewers."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from mjpegd.addresses import in_url
+from mjpegd.test import films
+from mjpegd.test.pictures import number_of
+from tests.system.daemon import Daemon
+from tests.tools.client import Client, Reception
+
+FPS = 25
+
+
+def film(frames: int) -> bytes:
+    """A film of 25 frames a second that show their numbers."""
+    return films.avi(films.pictures(frames))
+
+
+def numbers(reception: Reception) -> list[int]:
+    """The numbers that the frames show."""
+    return [number_of(frame.jpeg) for frame in reception.frames]
+
+
+class SystemTestCase(SynchronousTestCase):
+    """A test with daemons and viewers of its own."""
+
+    def folder(self) -> Path:
+        """A new folder."""
+        path = Path(self.mktemp()).absolute()
+        path.mkdir(parents=True)
+        return path
+
+    def daemon(
+        self,
+        media: Mapping[str, bytes] | None = None,
+        *options: str,
+        port: str = "--port=0",
+        program: Sequence[str] = ("mjpeg-rtsp",),
+        environ: Mapping[str, str] | None = None,
+        launcher: Sequence[str] = (),
+        pass_fds: Sequence[int] = (),
+    ) -> Daemon:
+        """A daemon that does not run yet; it is stopped when the test ends."""
+        daemon = Daemon(
+            self.folder(),
+            media,
+            [*filter(None, [port]), *options],
+            program=program,
+            environ=environ,
+            launcher=launcher,
+            pass_fds=pass_fds,
+        )
+        self.addCleanup(daemon.kill)
+        return daemon
+
+    def running(self, media: Mapping[str, bytes] | None = None, *options: str) -> Daemon:
+        """A daemon that serves."""
+        daemon = self.daemon(media, *options)
+        daemon.start()
+        return daemon
+
+    def viewer(
+        self,
+        daemon: Daemon,
+        name: str,
+        *,
+        over_tcp: bool = False,
+        host: str = "127.0.0.1",
+        port: int | None = None,
+    ) -> Client:
+        """A client with a session in state READY."""
+        client = Client(host, daemon.port if port is None else port)
+        self.addCleanup(client.close)
+        shown = "localhost" if host.startswith("/") else in_url(host, daemon.port)
+        client.open(f"rtsp://{shown}/{name}", over_tcp=over_tcp)
+        return client
+
+    def assert_ends(self, client: Client) -> None:
+        """BYE comes."""
+        self.assertTrue(client.wait(lambda: client.reception.has_ended), "BYE did not come")
+
+    def assert_steady(self, reception: Reception) -> None:
+        """Nothing was lost on the way."""
+        self.assertEqual(reception.missing, 0)
+        self.assertEqual(reception.torn, 0)
