@@ -10,7 +10,6 @@ from typing import Protocol
 
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.internet.task import LoopingCall
-from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from mjpegd.errors import MediaError
@@ -19,8 +18,6 @@ from mjpegd.stream import FilmStream, LiveStream, Packing, Wishes
 from mjpegd.wire.clock import RTP_CLOCK_HZ
 from mjpegd.wire.errors import JpegError
 from mjpegd.wire.packets import TrainTemplate
-
-_log = Logger()
 
 # Players read RTCP before the media that is still queued: an early BYE would cut the film's end
 # off, a late one keeps them waiting (FFmpeg, VLC).
@@ -85,6 +82,10 @@ class Viewer(Protocol):
 
     def finished(self) -> None:
         """The film, or the range that was asked for, has been shown to its end."""
+        ...
+
+    def broke(self, failure: Failure) -> None:
+        """A fault of ours ended the playout."""
         ...
 
     def stream_gone(self, reason: str) -> None:
@@ -201,9 +202,8 @@ class FilmPlayout:
 
     def _broke(self, failure: Failure) -> None:
         # A function that raises would stop a LoopingCall in silence, and the viewer's film.
-        _log.failure("a playout broke", failure)
         self._halt()
-        self._viewer.stream_gone("internal error")
+        self._viewer.broke(failure)
 
     def _tick(self) -> None:
         """Send what is due by now, then arrange for what comes next."""

@@ -23,7 +23,7 @@ from twisted.internet.interfaces import (
     IAddress,
     IConsumer,
     IDelayedCall,
-    IPushProducer,
+    IHalfCloseableProtocol,
     IReactorTime,
     ITCPTransport,
 )
@@ -37,6 +37,7 @@ from zope.interface import implementer
 from mjpegd import __version__
 from mjpegd.addresses import plain_host
 from mjpegd.errors import RTSPError
+from mjpegd.flow import Allowance, Outflow
 from mjpegd.laboratory import Laboratory
 from mjpegd.limits import Limits
 from mjpegd.logs import Tally, shown
@@ -95,32 +96,7 @@ class Halt(Enum):
     UNREAD = auto()
 
 
-@implementer(IPushProducer)
-class Outflow:
-    """What the transport tells of its write buffer.
-
-    Args:
-        when_clear: Called when there is room again.
-    """
-
-    def __init__(self, when_clear: Callable[[], None]) -> None:
-        self.is_jammed = False
-        self._when_clear = when_clear
-
-    def pauseProducing(self) -> None:
-        """The client reads more slowly than is written."""
-        self.is_jammed = True
-
-    def resumeProducing(self) -> None:
-        """There is room again."""
-        self.is_jammed = False
-        self._when_clear()
-
-    def stopProducing(self) -> None:
-        """The connection is gone; connectionLost says so too."""
-        self.is_jammed = True
-
-
+@implementer(IHalfCloseableProtocol)
 class RTSPProtocol(LineReceiver):
     """One connection of a client.
 
@@ -155,10 +131,10 @@ class RTSPProtocol(LineReceiver):
         self._halts: set[Halt] = set()
         self._is_answering = False
         self._is_under_way = False
+        self._has_said_all = False
         self._deadline: IDelayedCall | None = None
         self._silence: IDelayedCall | None = None
-        self._credit = float(house.limits.request_burst)
-        self._credit_s = clock.seconds()
+        self._allowance = Allowance(house.limits, clock.seconds())
         self._unread_bytes = 0
 
     # --- the connection -------------------------------------------------------------------
@@ -182,6 +158,17 @@ class RTSPProtocol(LineReceiver):
         self._disarm(self._silence)
         self._leave_sessions()
         self.factory.forget(self)
+
+    def readConnectionLost(self) -> None:  # noqa: N802 - of IHalfCloseableProtocol
+        """The client sends no more, and is told so when it has its answers (`nc -N`).
+
+        While a request is being answered nothing is read, and so not the end either.
+        """
+        self._has_said_all = True
+        self.hang_up()
+
+    def writeConnectionLost(self) -> None:  # noqa: N802 - of IHalfCloseableProtocol
+        """All is written, and the client was told so."""
 
     def _leave_sessions(self) -> None:
         for session in list(self.sessions.values()):
@@ -242,9 +229,12 @@ class RTSPProtocol(LineReceiver):
         self._leave_sessions()
         self._phase = Phase.OVER
         self.transport.unregisterProducer()
-        self.transport.loseWriteConnection()
-        self.resumeProducing()
         self._disarm(self._silence)
+        if self._has_said_all:
+            self.transport.loseConnection()
+        else:
+            self.transport.loseWriteConnection()
+            self.resumeProducing()
         self._disarm(self._deadline)
         self._deadline = self._clock.callLater(FAREWELL_S, self.transport.abortConnection)
 
@@ -523,15 +513,11 @@ class RTSPProtocol(LineReceiver):
             super().dataReceived(waiting)
             self.resumeProducing()
 
-    def _spend_credit(self) -> None:
+    def _spend_allowance(self) -> None:
         """Requests above the rate are read more slowly; a burst is answered at once."""
-        now_s = self._clock.seconds()
-        earned = (now_s - self._credit_s) * self._limits.requests_per_s
-        self._credit = min(self._credit + earned, float(self._limits.request_burst)) - 1
-        self._credit_s = now_s
-        if self._credit < 0:
+        wait_s = self._allowance.spend(self._clock.seconds())
+        if wait_s:
             self._halt(Halt.TOO_FAST)
-            wait_s = -self._credit / self._limits.requests_per_s
             self._clock.callLater(wait_s, self._resume, Halt.TOO_FAST)
 
     # --- deadlines ------------------------------------------------------------------------
@@ -548,7 +534,7 @@ class RTSPProtocol(LineReceiver):
 
     def settle(self) -> None:
         """A request is complete: from now on silence is what is limited."""
-        self._spend_credit()
+        self._spend_allowance()
         self._completed()
 
     def _arm_deadline(self) -> None:

@@ -5,10 +5,10 @@ import os
 import signal
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from random import SystemRandom
-from typing import TypeVar, cast
+from typing import Any, TypeVar, cast
 
 from twisted.application.service import Service
 from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
@@ -57,6 +57,8 @@ CACHE_BYTES = 64 << 20
 SHOWN_URLS = 20
 # How long a stop waits for viewers to read the last words.
 STOP_S = 1.0
+# What twistd reads of the reason why a start failed.
+MAX_STATUS_BYTES = 100
 
 
 class MjpegService(Service):
@@ -65,10 +67,14 @@ class MjpegService(Service):
     Args:
         settings: What the operator chose.
         reactor: Where it runs.
+        twistd: What twistd runs with, for a start that fails in the background.
     """
 
-    def __init__(self, settings: Settings, reactor: Reactor) -> None:
+    def __init__(
+        self, settings: Settings, reactor: Reactor, twistd: Mapping[str, Any] | None = None
+    ) -> None:
         self._settings = settings
+        self._twistd = twistd or {}
         self._reactor = reactor
         self._listening: list[IListeningPort] = []
         self._opening: list[Deferred[None]] = []
@@ -88,7 +94,7 @@ class MjpegService(Service):
             self._build()
             self._listen()
         except ConfigurationError as fault:
-            raise _said(fault) from None
+            raise self._given_up(fault) from None
 
     @override
     def startService(self) -> None:
@@ -97,7 +103,7 @@ class MjpegService(Service):
         try:
             _check_folder(self._settings.media, self._library.state())
         except ConfigurationError as fault:
-            raise _said(fault) from None
+            raise self._given_up(fault) from None
         self._ports.start(self._reactor, self._reactor, self._registry.received)
         Deferred.fromCoroutine(self._announce()).addErrback(
             lambda failure: _log.failure("announcing the streams", failure)
@@ -152,6 +158,18 @@ class MjpegService(Service):
         )
         self._factory = RTSPFactory(house, reactor)
 
+    def _given_up(self, fault: ConfigurationError) -> SystemExit:
+        """The way out of twistd with status 1 and one line on standard error.
+
+        In the background twistd's first process waits for word of the second, and gets none of
+        a SystemExit: it would wait for ever, and leave its pid file behind.
+        """
+        status_pipe = self._twistd.get("statusPipe")
+        if status_pipe is not None:
+            os.write(status_pipe, f"1 {fault}".encode()[:MAX_STATUS_BYTES])
+            Path(self._twistd["pidfile"]).unlink(missing_ok=True)
+        return SystemExit(f"mjpeg-rtsp: {fault}")
+
     def _listen(self) -> None:
         """Open the ports of RTSP.
 
@@ -185,7 +203,7 @@ class MjpegService(Service):
         self._refusals.append(refusal)
         # Most endpoints fail at once, and the start with them; some only when the daemon runs.
         if self.running:
-            _log.critical("{refusal}", refusal=_said(refusal))
+            _log.critical("mjpeg-rtsp: {refusal}", refusal=refusal)
             _stop_with_status_1(self._reactor)
 
     async def _announce(self) -> None:
@@ -258,11 +276,6 @@ def _no_endpoint(description: str, fault: BaseException | None) -> Configuration
     return ConfigurationError(f"{what} cannot be listened on: {shown(str(fault))}")
 
 
-def _said(fault: ConfigurationError) -> SystemExit:
-    """The way out of twistd with status 1 and one line on standard error."""
-    return SystemExit(f"mjpeg-rtsp: {fault}")
-
-
 def _stop_with_status_1(reactor: Reactor) -> None:
     # A reactor swallows SystemExit, and twistd ends with 0 whenever it was stopped: whoever looks
     # after the daemon would take that for success.
@@ -288,4 +301,4 @@ def makeService(options: Options) -> MjpegService:
     running = cast(Reactor, reactor)
     # The reactor takes SIGTERM for itself when it starts to run.
     running.callWhenRunning(_stop_on_sigterm, running)
-    return MjpegService(options.settings, running)
+    return MjpegService(options.settings, running, options.parent)

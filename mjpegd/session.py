@@ -16,6 +16,7 @@ from typing import Protocol
 
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
+from twisted.python.failure import Failure
 
 from mjpegd.errors import RTSPError
 from mjpegd.interfaces import IPacketSender
@@ -309,6 +310,11 @@ class Session:
         """No more frames will come."""
         self._gone = reason
         self._stop(f"the stream ended: {reason}", farewell=True)
+
+    def broke(self, failure: Failure) -> None:
+        """A fault of ours ended the playout."""
+        _log.failure("session {session}: its playout broke", failure, session=self.identifier)
+        self.stream_gone("internal error")
 
     def received(self, reports: list[Report]) -> None:
         """RTCP from the viewer."""

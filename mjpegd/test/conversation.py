@@ -12,6 +12,7 @@ from twisted.internet.defer import Deferred, fail, succeed
 from twisted.internet.error import ConnectionDone
 from twisted.internet.interfaces import (
     IConsumer,
+    IHalfCloseableProtocol,
     IProducer,
     IPushProducer,
     ITCPTransport,
@@ -190,6 +191,10 @@ class Wire:
         self.waiting.clear()
         if was_jammed and self._producer is not None:
             self._producer.resumeProducing()
+
+    def sends_no_more(self) -> None:
+        """The client closes its half."""
+        IHalfCloseableProtocol(self.protocol).readConnectionLost()
 
     def close(self) -> None:
         """The connection is gone."""

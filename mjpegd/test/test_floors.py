@@ -91,7 +91,7 @@ class FloorTests(SynchronousTestCase):
     def test_nothing_below_imports_what_is_above_it(self) -> None:
         floors = [
             {"limits", "logs", "addresses"},
-            {"playhead", "stream", "rtp"},
+            {"flow", "playhead", "stream", "rtp"},
             {"playout", "catalogue", "ports"},
             {"session"},
             {"registry"},

@@ -121,6 +121,13 @@ class ReadingTests(SynchronousTestCase):
 
         self.assertEqual(statuses(self.client), EXPECTED)
 
+    def test_a_client_that_sends_no_more_keeps_its_answers(self) -> None:
+        self.client.send(conversation())
+        self.client.wire.sends_no_more()
+
+        self.assertEqual(statuses(self.client), EXPECTED)
+        self.assertTrue(self.client.wire.is_closed)
+
     def test_pauses_between_the_bytes_change_nothing(self) -> None:
         for byte in options(1):
             self.client.send(bytes((byte,)))

@@ -4,12 +4,14 @@ import os
 import re
 import signal
 import socket
+import subprocess
+import sys
 import time
 from pathlib import Path
 
 from mjpegd import __version__
 from tests.system.cases import FPS, SystemTestCase, film, numbers
-from tests.system.daemon import Daemon
+from tests.system.daemon import PATIENCE_S, Daemon
 from tests.tools.client import Client
 
 TRACEBACK = "Traceback"
@@ -92,6 +94,27 @@ class StartTests(SystemTestCase):
         daemon = self.daemon(port=f"--port={port}")
 
         self.assert_refuses(daemon, f"--port: TCP port {port} is in use")
+
+    def test_a_start_that_fails_in_the_background_ends_and_says_why(self) -> None:
+        taken = socket.create_server(("127.0.0.1", 0))
+        self.addCleanup(taken.close)
+        port = taken.getsockname()[1]
+        folder = self.folder()
+        twistd = str(Path(sys.executable).with_name("twistd"))
+
+        ended = subprocess.run(
+            [twistd, "--logfile=log", "mjpeg-rtsp", f"--port={port}"],
+            cwd=folder,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE_S,
+            check=False,
+        )
+
+        self.assertEqual(ended.returncode, 1)
+        self.assertIn(f"--port: TCP port {port} is in use", ended.stdout + ended.stderr)
+        self.assertFalse((folder / "twistd.pid").exists())
 
     def test_an_rtp_port_in_use_is_one_clear_line_and_status_1(self) -> None:
         for neighbour in (0, 1):
