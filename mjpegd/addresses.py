@@ -6,7 +6,7 @@ from ipaddress import IPv6Address, ip_address
 def plain_host(host: str) -> str:
     """An IPv4 address that a dual-stack socket shows as IPv6 is the IPv4 address.
 
-    Scope identifiers (`fe80::1%eth0`) stay; anything that is no address comes back as it is.
+    Scope identifiers (``fe80::1%eth0``) stay; anything that is no address comes back as it is.
     """
     try:
         address = ip_address(host)

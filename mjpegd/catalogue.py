@@ -89,7 +89,7 @@ class Catalogue:
         return await self._film(await self._library.locate_laboratory(name))
 
     async def listing(self, limit: int) -> tuple[list[Listing], int]:
-        """What can be watched, at most `limit` of it, and how much there is in all."""
+        """What can be watched, at most ``limit`` of it, and how much there is in all."""
         listings, count = await self._library.listing(limit)
         always = [Listing(stream.title, path) for path, stream in self._live.items()]
         return (always + listings)[:limit], count + len(always)

@@ -1,11 +1,13 @@
 """What the daemon can fail with.
 
-MjpegdError
- ├─ RTSPError            a request is answered with its `status`
- ├─ MediaError           a file cannot be served; the text says why
- │   ├─ MediaNotFoundError   there is nothing under that name
- │   └─ MediaChangedError    it was replaced, cut short or removed while it played
- └─ ConfigurationError   an option or its environment is wrong; the text is for the operator
+::
+
+    MjpegdError
+     ├─ RTSPError                a request is answered with its status
+     ├─ MediaError               a file cannot be served; the text says why
+     │   ├─ MediaNotFoundError   there is nothing under that name
+     │   └─ MediaChangedError    it was replaced, cut short or removed while it played
+     └─ ConfigurationError       an option or its environment is wrong; says what to do
 """
 
 from collections.abc import Mapping

@@ -17,7 +17,7 @@ class InThread(Protocol):
     """How work that may block leaves the reactor: handed to whoever has such work."""
 
     def __call__(self, work: Callable[[], T], /) -> "Deferred[T]":
-        """Run `work` elsewhere; its result, or what it raised, comes back in the reactor."""
+        """Run ``work`` elsewhere; its result, or what it raised, comes back in the reactor."""
         ...
 
 
@@ -66,7 +66,7 @@ class ILiveSource(Interface):
     rate: float = Attribute("Nominal frames per second.")
 
     def subscribe(listener: Callable[[bytes, float], None]) -> None:
-        """Call `listener(jpeg, seconds)` for each frame from now on.
+        """Call ``listener(jpeg, seconds)`` for each frame from now on.
 
         `seconds` is the capture time on the clock that the source was given. A source without
         listeners does no work.

@@ -33,7 +33,7 @@ class Limits:
         interleaved_idle_s: Seconds that an interleaved session lives on an open connection on
             which nothing comes: paused players do not send anything.
         parameters: Names in the body of a GET_PARAMETER.
-        listed_streams: Streams in the answer to GET_PARAMETER `streams`.
+        listed_streams: Streams in the answer to GET_PARAMETER ``streams``.
     """
 
     line_bytes: int = 8192

@@ -14,7 +14,7 @@ def shown(text: str) -> str:
     r"""Foreign text for a log line: control characters escaped, bounded in length.
 
     A file name or header cannot forge a line, move a terminal's cursor, or break a strict
-    encoder: line breaks, escapes, bidirectional controls and lone surrogates appear as `\x..`.
+    encoder: line breaks, escapes, bidirectional controls and lone surrogates appear as escapes.
     """
     if len(text) > SHOWN_CHARACTERS:
         text = text[:SHOWN_CHARACTERS] + "…"

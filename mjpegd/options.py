@@ -1,4 +1,4 @@
-"""The command line of `twistd mjpeg-rtsp`, and the same by environment variables."""
+"""The command line of ``twistd mjpeg-rtsp``, and the same by environment variables."""
 
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -58,7 +58,7 @@ class Settings:
 
 
 class Options(usage.Options):
-    """What twistd shows for `mjpeg-rtsp --help`, and reads."""
+    """What twistd shows for ``mjpeg-rtsp --help``, and reads."""
 
     synopsis = "[options]"
     longdesc = """Serves every MJPEG film in a folder, and in the folders below it, as an RTSP

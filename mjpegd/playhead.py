@@ -11,7 +11,7 @@ which it leaves:
 So the RTP time never comes from counting calls, and nothing drifts however long a run is.
 
 Frames are counted through all laps of a film that repeats, in reverse below 0: frame
-`lap * count + number` is the one with this number, `lap * end` seconds later.
+``lap * count + number`` is the one with this number, ``lap * end`` seconds later.
 
 Up to a scale of 1 every frame is shown. Beyond it there is one for each step of 1 / rate of
 presentation time: the one that would be on display then.

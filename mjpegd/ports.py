@@ -206,5 +206,5 @@ def _try_free_pair(
 
 
 def url_of(host: str, port: int) -> str:
-    """The base URL of a server, for people: where it has all addresses, they try `localhost`."""
+    """The base URL of a server, for people: where it has all addresses, they try ``localhost``."""
     return f"rtsp://{in_url('localhost' if host in ANY_ADDRESS else plain_host(host), port)}/"

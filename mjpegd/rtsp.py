@@ -3,7 +3,7 @@
 Bytes become messages here, in order and within limits; what they mean is told in
 `mjpegd.methods` and `mjpegd.laboratory`. A connection is at each moment in one phase:
 
-    BETWEEN   raw: one byte tells an interleaved packet (`$`) from the first line of a request
+    BETWEEN   raw: one byte tells an interleaved packet (``$``) from the first line of a request
     HEAD      lines, up to the empty one; the laboratory's clients may leave that out
     BODY      raw, as many bytes as Content-Length said
     OVER      nothing is read any more
@@ -160,7 +160,7 @@ class RTSPProtocol(LineReceiver):
         self.factory.forget(self)
 
     def readConnectionLost(self) -> None:  # noqa: N802 - of IHalfCloseableProtocol
-        """The client sends no more, and is told so when it has its answers (`nc -N`).
+        """The client sends no more, and is told so when it has its answers (``nc -N``).
 
         While a request is being answered nothing is read, and so not the end either.
         """

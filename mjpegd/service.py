@@ -6,6 +6,7 @@ import signal
 import socket
 import time
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from random import SystemRandom
 from typing import Any, TypeVar, cast
@@ -76,6 +77,7 @@ class MjpegService(Service):
         self._settings = settings
         self._twistd = twistd or {}
         self._reactor = reactor
+        self._undo = ExitStack()
         self._listening: list[IListeningPort] = []
         self._opening: list[Deferred[None]] = []
         self._refusals: list[ConfigurationError] = []
@@ -91,6 +93,7 @@ class MjpegService(Service):
         """Open the sockets, before the daemon gives up its rights."""
         try:
             self._ports = MediaPorts(self._settings.interface, self._settings.rtp_port)
+            self._undo.callback(lambda: Deferred.fromCoroutine(self._ports.stop()))
             self._build()
             self._listen()
         except ConfigurationError as fault:
@@ -164,6 +167,8 @@ class MjpegService(Service):
         In the background twistd's first process waits for word of the second, and gets none of
         a SystemExit: it would wait for ever, and leave its pid file behind.
         """
+        self._undo.close()
+        self._listening.clear()
         status_pipe = self._twistd.get("statusPipe")
         if status_pipe is not None:
             os.write(status_pipe, f"1 {fault}".encode()[:MAX_STATUS_BYTES])
@@ -185,7 +190,7 @@ class MjpegService(Service):
             sock = bind_stream(settings.interface, settings.port)
             port = self._reactor.adoptStreamPort(sock.fileno(), sock.family, self._factory)
             sock.close()  # the port has a copy of its own
-            self._listening.append(port)
+            self._taken(port)
 
     def _listen_on(self, description: str) -> None:
         try:
@@ -193,10 +198,12 @@ class MjpegService(Service):
         except Exception as fault:  # whatever the parser of an endpoint raises
             raise _no_endpoint(description, fault) from None
         self._opening.append(
-            opening.addCallbacks(
-                self._listening.append, self._cannot_listen, errbackArgs=(description,)
-            )
+            opening.addCallbacks(self._taken, self._cannot_listen, errbackArgs=(description,))
         )
+
+    def _taken(self, port: IListeningPort) -> None:
+        self._listening.append(port)
+        self._undo.callback(port.stopListening)
 
     def _cannot_listen(self, failure: Failure, description: str) -> None:
         refusal = _no_endpoint(description, failure.value)
@@ -294,7 +301,7 @@ def _stop_on_sigterm(reactor: Reactor) -> None:
 
 
 def makeService(options: Options) -> MjpegService:
-    """What twistd runs for `mjpeg-rtsp`."""
+    """What twistd runs for ``mjpeg-rtsp``."""
     from twisted.internet import reactor
 
     # The stubs know the reactor as the least that all platforms have.

@@ -3,10 +3,10 @@
 A session has a stream, a way for its packets, and a position. It lives until TEARDOWN, or
 until nothing tells any more that someone is there:
 
-    over UDP           no request and no RTCP for the timeout (with grace), or, where no
-                       connection that named it is left, for `Limits.orphan_s`
-    interleaved        its connection closes, or nothing comes on it for a long time
-    laboratory         its connection closes
+- over UDP: no request and no RTCP for the timeout (with grace), or, where no connection that
+  named it is left, for ``Limits.orphan_s``;
+- interleaved: its connection closes, or nothing comes on it for a long time;
+- laboratory: its connection closes.
 """
 
 from collections.abc import Callable
@@ -94,7 +94,7 @@ class Way:
         sender: Takes the packets.
         packing: How frames are cut for it.
         lifetime: What keeps a session on it alive.
-        description: For the log, e.g. `UDP 127.0.0.1:5000-5001`.
+        description: For the log, e.g. ``UDP 127.0.0.1:5000-5001``.
         channel: The interleaved channel of RTP.
         report_ports: The viewer's UDP ports, by which its reports are known.
         carrier: The connection that the packets, or a laboratory session, depend on.
@@ -268,7 +268,7 @@ class Session:
         return self._playout.npt_s
 
     def close(self, reason: str) -> None:
-        """End; `reason` is a phrase for the log. Harmless when it has ended before."""
+        """End; ``reason`` is a phrase for the log. Harmless when it has ended before."""
         if not self.is_open:
             return
         self._stop(farewell=True)

@@ -86,7 +86,7 @@ class Wishes:
 
     @classmethod
     def parse(cls, query: Mapping[str, str]) -> "Wishes":
-        """Read `?fps=` and `?loop=`.
+        """Read ``?fps=`` and ``?loop=``.
 
         Raises:
             RTSPError: 400, a value that makes no sense.
@@ -99,7 +99,7 @@ class Wishes:
 
 
 def parse_fps(text: str) -> Fraction:
-    """Frames per second as `25`, `29.97` or `30000/1001`, above 0 and at most 1000.
+    """Frames per second as ``25``, ``29.97`` or ``30000/1001``, above 0 and at most 1000.
 
     Raises:
         RTSPError: 400, anything else.
@@ -153,7 +153,7 @@ class Watcher(Protocol):
     """Who watches a stream and wants to know when it is no more."""
 
     def stream_gone(self, reason: str) -> None:
-        """The stream ended for everybody; `reason` is a phrase for the log."""
+        """The stream ended for everybody; ``reason`` is a phrase for the log."""
         ...
 
 
@@ -377,7 +377,7 @@ class LiveStream(_Stream):
         return Fraction(self.source.rate).limit_denominator(1001)
 
     def listen(self, packing: Packing, listener: Listener) -> None:
-        """Call `listener(train, capture_s)` for every frame from now on."""
+        """Call ``listener(train, capture_s)`` for every frame from now on."""
         if not self._listeners:
             self.source.subscribe(self._frame)
         self._listeners.setdefault(packing, []).append(listener)

@@ -57,7 +57,7 @@ class MediaSocket:
         return self._is_ipv6 if ":" in host else self._is_ipv4
 
     def address_of(self, host: str, port: int) -> SocketAddress:
-        """A host as this socket's family writes it; `fe80::1%eth0` keeps its interface."""
+        """A host as this socket's family writes it; ``fe80::1%eth0`` keeps its interface."""
         if not self._is_ipv6:
             return (host, port)
         name, _, scope = host.partition("%")

@@ -137,7 +137,7 @@ class Library:
         return Film.open(place.path, title, rate, self._in_thread).addCallback(IFrameSource)
 
     def listing(self, limit: int) -> "Deferred[tuple[list[Listing], int]]":
-        """What the folder holds, in natural order: at most `limit` films, and how many there are.
+        """What the folder holds, in natural order: at most ``limit`` films, and how many there are.
 
         Those who ask while the folder is being looked through share one walk.
         """

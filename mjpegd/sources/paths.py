@@ -10,7 +10,7 @@ _DIGITS = re.compile("[0-9]+")
 
 
 def is_hidden(name: str) -> bool:
-    """Whether one component of a path is kept from viewers; `.` and `..` are hidden as well."""
+    """Whether one component of a path is kept from viewers; ``.`` and ``..`` are hidden as well."""
     return name.startswith(".")
 
 
@@ -18,7 +18,7 @@ def resolve(path: Path, root: Path) -> Path:
     """Where a path leads when all links are followed; looks at the disk.
 
     Args:
-        path: Something below `root`, as far as its text goes.
+        path: Something below ``root``, as far as its text goes.
         root: The media folder, with its own links followed.
 
     Raises:
@@ -37,7 +37,7 @@ def resolve(path: Path, root: Path) -> Path:
 
 
 def natural_key(name: str) -> str:
-    """What to sort names by so that `img2` comes before `img10`, and `B` between `a` and `c`."""
+    """What to sort names by: ``img2`` before ``img10``, and ``B`` between ``a`` and ``c``."""
     # A number with more digits is larger, so its length goes before its digits.
     return _DIGITS.sub(_sortable, name.casefold())
 

@@ -242,7 +242,7 @@ class TestCard:
         self._loop.clock = clock
 
     def subscribe(self, listener: Listener) -> None:
-        """Call `listener(jpeg, seconds)` for each frame from now on."""
+        """Call ``listener(jpeg, seconds)`` for each frame from now on."""
         self._listeners.append(listener)
         if not self._loop.running:
             self._started_s = self._clock.seconds()

@@ -41,7 +41,7 @@ class ByteReader(Protocol):
     size: int
 
     def read_at(self, offset: int, count: int) -> bytes:
-        """Read at most `count` bytes, and at most `BLOCK_BYTES`; fewer at the end.
+        """Read at most ``count`` bytes, and at most `BLOCK_BYTES`; fewer at the end.
 
         Places outside the file have no bytes, so a file may claim any offset.
 
@@ -64,7 +64,7 @@ def table(
 ) -> Iterator[list[tuple[Any, ...]]]:
     """The rows of a table in the file, block by block; fewer where the file ends before it.
 
-    The values are what the format of the row says, hence `Any`.
+    The values are what the format of the row says, hence Any.
     """
     step = BLOCK_BYTES // row.size * row.size
     end = min(start + count * row.size, reader.size)

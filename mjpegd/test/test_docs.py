@@ -93,7 +93,9 @@ def option_defaults() -> dict[str, str]:
 
 
 def first_line(module: Path) -> str:
+    # A literal has two backticks in a docstring, and one in Markdown.
     docstring = ast.get_docstring(ast.parse(module.read_text(encoding="utf-8"))) or ""
+    docstring = docstring.replace("``", "`")
     return docstring.partition("\n")[0]
 
 

@@ -1,11 +1,9 @@
 import contextlib
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, TypeVar
 
-from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.trial.unittest import SynchronousTestCase
 from typing_extensions import override
 from zope.interface.verify import verifyObject
@@ -14,43 +12,22 @@ from mjpegd.errors import MediaChangedError, MediaError, MediaNotFoundError
 from mjpegd.interfaces import IFrameSource
 from mjpegd.sources.film import Film
 from mjpegd.sources.indexing import BATCH_FRAMES
+from mjpegd.test.fakes import Crank, at_once
 from mjpegd.test.films import avi, laboratory, matroska, matroska_track, multipart, pictures
 from mjpegd.test.pictures import DHT, DQT, number_of, without
-
-T = TypeVar("T")
 
 FRAMES = pictures(5)
 RATE = Fraction(24)
 LONG = BATCH_FRAMES + 100  # More than one batch can bring.
 
 
-class Thread:
-    """A thread that works when it is told to, and tells what it did in the reactor's."""
-
-    def __init__(self) -> None:
-        # Work of any type, with the Deferred for its result.
-        self.waiting: list[tuple[Callable[[], Any], Deferred[Any]]] = []
-
-    def __call__(self, work: Callable[[], T], /) -> Deferred[T]:
-        done: Deferred[T] = Deferred()
-        self.waiting.append((work, done))
-        return done
-
-    def turn(self) -> None:
-        """Do one piece of work."""
-        work, done = self.waiting.pop(0)
-        maybeDeferred(work).chainDeferred(done)
-
-
-def at_once(work: Callable[[], T], /) -> Deferred[T]:
-    return maybeDeferred(work)
-
-
 class FilmCase(SynchronousTestCase):
     @override
     def setUp(self) -> None:
         self.path = Path(self.mktemp()).resolve()
-        self.thread = Thread()
+        self.thread = Crank()
+        # A film that is closed gives its file back when the work under way is done.
+        self.addCleanup(self.thread.turn_all)
 
     def film(self, content: bytes) -> Film:
         """A film that was opened and is completely indexed."""
@@ -209,7 +186,7 @@ class IndexingTests(FilmCase):
         self.assertFalse(film.complete)
         self.assertLessEqual(2, film.times.count)
         reading = film.read(1)
-        while self.thread.waiting:
+        while self.thread.turns:
             self.thread.turn()
         self.assertEqual(self.successResultOf(reading), FRAMES[0])
         self.assertTrue(film.complete)
@@ -239,7 +216,7 @@ class IndexingTests(FilmCase):
         self.assertTrue(self.is_open())
         self.thread.turn()
         self.assertFalse(self.is_open())
-        self.assertEqual(self.thread.waiting, [])
+        self.assertEqual(self.thread.turns, [])
 
     def test_closing_waits_for_reads_under_way(self) -> None:
         film = self.begun_film(laboratory(FRAMES))

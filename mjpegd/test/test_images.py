@@ -1,12 +1,10 @@
 """`mjpegd.sources.images`: a folder of numbered pictures as a film."""
 
 import os
-from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
-from typing import TypeVar
 
-from twisted.internet.defer import Deferred, maybeDeferred
+from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 from typing_extensions import override
 from zope.interface.verify import verifyObject
@@ -15,13 +13,8 @@ from mjpegd.errors import MediaChangedError, MediaError, MediaNotFoundError
 from mjpegd.interfaces import IFrameSource
 from mjpegd.sources import images
 from mjpegd.sources.images import ImageFolder
+from mjpegd.test.fakes import at_once
 from mjpegd.test.pictures import number_of, picture
-
-T = TypeVar("T")
-
-
-def at_once(work: Callable[[], T]) -> Deferred[T]:
-    return maybeDeferred(work)
 
 
 class ImageFolderTestCase(SynchronousTestCase):

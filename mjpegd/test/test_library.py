@@ -2,17 +2,14 @@
 
 import os
 import unicodedata
-from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
 from shutil import rmtree
 from tempfile import mkdtemp
-from typing import TypeVar
 from urllib.parse import unquote
 
 from hypothesis import given
 from hypothesis import strategies as st
-from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.trial.unittest import SynchronousTestCase
 from typing_extensions import override
 
@@ -20,28 +17,11 @@ from mjpegd.errors import MediaError, MediaNotFoundError
 from mjpegd.sources import library
 from mjpegd.sources.library import FolderState, Library, Listing, Place
 from mjpegd.sources.paths import natural_key
+from mjpegd.test.fakes import Crank, at_once
 from mjpegd.test.pictures import picture
-
-T = TypeVar("T")
 
 FILM = picture(1) + picture(2)
 NOBODY = 65534
-
-
-def at_once(work: Callable[[], T]) -> Deferred[T]:
-    return maybeDeferred(work)
-
-
-class Crank:
-    """Work that waits until somebody turns the handle."""
-
-    def __init__(self) -> None:
-        self.turns: list[Callable[[], object]] = []
-
-    def __call__(self, work: Callable[[], T], /) -> Deferred[T]:
-        result: Deferred[T] = Deferred()
-        self.turns.append(lambda: maybeDeferred(work).chainDeferred(result))
-        return result
 
 
 class LibraryTestCase(SynchronousTestCase):

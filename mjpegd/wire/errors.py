@@ -1,10 +1,12 @@
 """What can be wrong with bytes that arrived: the errors of the formats.
 
-WireError
- ├─ ParseError              text or packets that do not follow their grammar
- └─ JpegError
-     ├─ BrokenJpegError     not a whole, decodable JPEG
-     └─ UnsupportedJpegError   a good JPEG that RFC 2435 cannot express
+::
+
+    WireError
+     ├─ ParseError                text or packets that do not follow their grammar
+     └─ JpegError
+         ├─ BrokenJpegError       not a whole, decodable JPEG
+         └─ UnsupportedJpegError  a good JPEG that RFC 2435 cannot express
 """
 
 
@@ -17,7 +19,7 @@ class ParseError(WireError):
 
     Attributes:
         offset: Position in what was parsed, in characters or bytes, where the fault was seen.
-        rule: The grammar rule or field that was broken, e.g. `"request-line"` or `"npt-sec"`.
+        rule: The grammar rule or field that was broken, e.g. ``"request-line"`` or ``"npt-sec"``.
     """
 
     def __init__(self, offset: int, rule: str, reason: str = "malformed") -> None:

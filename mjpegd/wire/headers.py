@@ -37,7 +37,7 @@ def parse_number(text: str, rule: str) -> int:
     """Read 1 to 10 ASCII digits, without sign or blanks.
 
     Raises:
-        ParseError: Anything else; `rule` names the field.
+        ParseError: Anything else; ``rule`` names the field.
     """
     if not _NUMBER.fullmatch(text):
         raise ParseError(0, rule, "not a number")
@@ -58,7 +58,7 @@ def parse_scale(text: str, rule: str) -> float:
     """Read the value of Scale or Speed (RFC 2326 sections 12.34 and 12.35); never 0.
 
     Raises:
-        ParseError: Not a plain decimal number, or zero; `rule` names the field.
+        ParseError: Not a plain decimal number, or zero; ``rule`` names the field.
     """
     if not _SCALE.fullmatch(text):
         raise ParseError(0, rule, "not a decimal number")
@@ -69,7 +69,7 @@ def parse_scale(text: str, rule: str) -> float:
 
 
 def scale_to_text(value: float) -> str:
-    """Write Scale or Speed with one to six decimals: `1.0`, `-0.5`, `0.333333`."""
+    """Write Scale or Speed with one to six decimals: ``1.0``, ``-0.5``, ``0.333333``."""
     whole, _, decimals = f"{value:.6f}".partition(".")
     return f"{whole}.{decimals.rstrip('0') or '0'}"
 
@@ -86,7 +86,7 @@ class Transport:
     """One way for the media (RFC 2326 section 12.39).
 
     Attributes:
-        profile: `RTP/AVP`, `RTP/AVPF`, `RTP/SAVP` or `RTP/SAVPF`.
+        profile: ``RTP/AVP``, ``RTP/AVPF``, ``RTP/SAVP`` or ``RTP/SAVPF``.
         client_port: The player's ports of RTP and RTCP.
         server_port: The server's ports of RTP and RTCP.
         port: The ports of a multicast group.
@@ -152,10 +152,10 @@ class Transport:
         return usable
 
     def to_text(self) -> str:
-        """The form that all players read: upper case, no blanks, and always `unicast`.
+        """The form that all players read: upper case, no blanks, and always ``unicast``.
 
         gortsplib and go2rtc compare letter by letter, live555 and GStreamer do not skip blanks,
-        and live555 takes an answer without `unicast` for multicast.
+        and live555 takes an answer without ``unicast`` for multicast.
         """
         fields = [
             self.profile if self.lower is Lower.UDP else f"{self.profile}/TCP",
@@ -189,10 +189,10 @@ class NptRange:
 
     @classmethod
     def parse(cls, value: str) -> Self:
-        """Read the value of Range; a `;time=` after it is passed over.
+        """Read the value of Range; a ``;time=`` after it is passed over.
 
         Raises:
-            ParseError: With the rule `range-unit` if it is a range of something else (clock,
+            ParseError: With the rule ``range-unit`` if it is a range of something else (clock,
                 smpte), and any other rule if it is malformed.
         """
         unit, _, text = value.partition(";")[0].partition("=")
@@ -209,7 +209,7 @@ class NptRange:
         )
 
     def to_text(self) -> str:
-        """`npt=0.000-5.000`, with six decimals for what is not whole milliseconds."""
+        """``npt=0.000-5.000``, with six decimals for what is not whole milliseconds."""
         start = "now" if self.now else _npt_to_text(self.start)
         return f"npt={start}-{_npt_to_text(self.end)}"
 
@@ -240,7 +240,7 @@ class SessionHeader:
         return cls(found[1], None if timeout is None else parse_number(timeout, "timeout"))
 
     def to_text(self) -> str:
-        """`id;timeout=60`; FFmpeg passes over a time-out that does not follow at once."""
+        """``id;timeout=60``; FFmpeg passes over a time-out that does not follow at once."""
         if self.timeout_s is None:
             return self.identifier
         return f"{self.identifier};timeout={self.timeout_s}"

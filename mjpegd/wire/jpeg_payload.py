@@ -43,11 +43,11 @@ def fragment(frame: JpegFrame, max_payload_bytes: int) -> list[bytes]:
         max_payload_bytes: What is left of a packet after the RTP header.
 
     Returns:
-        Payloads in sending order, each of exactly `max_payload_bytes` but for the last. The
+        Payloads in sending order, each of exactly ``max_payload_bytes`` but for the last. The
         first carries the quantization tables.
 
     Raises:
-        ValueError: `max_payload_bytes` is less than `MIN_PAYLOAD_BYTES`.
+        ValueError: ``max_payload_bytes`` is less than `MIN_PAYLOAD_BYTES`.
     """
     if max_payload_bytes < MIN_PAYLOAD_BYTES:
         raise ValueError(f"payloads of {max_payload_bytes} bytes are too small for the headers")

@@ -100,7 +100,7 @@ def dialect(lines: Sequence[bytes], end: End) -> Dialect | None:
 
     Once a message of a connection is the laboratory's, all that follow are.
 
-    An absolute URI or `*` is RTSP, unless its transport is one that only the laboratory
+    An absolute URI or ``*`` is RTSP, unless its transport is one that only the laboratory
     knows. A bare name, or none, is the laboratory's if a line ends in a bare LF, or if the
     message ends without an empty line; players always send an absolute URI. Methods that no
     laboratory client sends, and what is no request at all, are left to RTSP.

@@ -106,9 +106,9 @@ class Request:
 
     Attributes:
         method: A token, in the case it came in.
-        uri: What stood between method and version: an absolute URI, `*`, or a bare name. Spaces
+        uri: What stood between method and version: an absolute URI, ``*``, or a bare name. Spaces
             within it are kept: FFmpeg sends the name of a file as it was typed.
-        version: `RTSP/1.0`, or another version of RTSP or HTTP that the caller has to refuse.
+        version: ``RTSP/1.0``, or another version of RTSP or HTTP that the caller has to refuse.
     """
 
     method: str

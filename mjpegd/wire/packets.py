@@ -39,12 +39,12 @@ _LOW_BYTES = bytes(range(0x100)) * 0x200
 
 
 def sequence_add(sequence: int, count: int) -> int:
-    """The sequence number `count` packets later, modulo 2**16."""
+    """The sequence number ``count`` packets later, modulo 2**16."""
     return (sequence + count) & 0xFFFF
 
 
 def sequence_delta(newer: int, older: int) -> int:
-    """How many packets `newer` is ahead of `older`: -32768..32767, the shorter way round."""
+    """How many packets ``newer`` is ahead of ``older``: -32768..32767, the shorter way round."""
     return ((newer - older + 0x8000) & 0xFFFF) - 0x8000
 
 
@@ -54,7 +54,7 @@ def timestamp_add(timestamp: int, ticks: int) -> int:
 
 
 def timestamp_delta(newer: int, older: int) -> int:
-    """How many ticks `newer` is ahead of `older`: -2**31..2**31 - 1, the shorter way round."""
+    """How many ticks ``newer`` is ahead of ``older``: -2**31..2**31 - 1, the shorter way round."""
     return ((newer - older + 0x80000000) & 0xFFFFFFFF) - 0x80000000
 
 

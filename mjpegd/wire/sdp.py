@@ -28,14 +28,14 @@ class Description:
     Attributes:
         title: What a player's window shows; control characters and outer blanks are left out.
         origin_address: The address of the server.
-        address_family: `IP4` or `IP6`.
+        address_family: ``IP4`` or ``IP6``.
         session_id: Tells this description from others of the same origin.
         version: Grows when the description changes.
-        range_text: `npt=0-12.5` or `npt=now-`; None where it is not told.
+        range_text: ``npt=0-12.5`` or ``npt=now-``; None where it is not told.
         framerate: Frames per second; None where it is not told.
         control: How SETUP names the track, relative to the base or absolute.
         dimensions: Width and height in pixels, for frames that are too large for RTP to tell.
-        aggregate: How PLAY names the whole; `*` is the base itself.
+        aggregate: How PLAY names the whole; ``*`` is the base itself.
         payload_type: 26, or a dynamic one of another server.
     """
 

@@ -110,7 +110,7 @@ class ListedTimes:
 
 
 class RetimedTimes:
-    """The frames of a film at another, constant rate (`?fps=`).
+    """The frames of a film at another, constant rate (``?fps=``).
 
     Attributes:
         rate: Frames per second.

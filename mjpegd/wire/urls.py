@@ -1,7 +1,7 @@
 """How a request URI names a stream and a track in it.
 
 Players put the track where their own rules for joining URLs lead them. All of these are track 0
-of the stream `clip`, and what is left without the track is the stream itself:
+of the stream ``clip``, and what is left without the track is the stream itself:
 
     rtsp://host/clip/trackID=0          control appended to Content-Base (RFC 2326 appendix C.1.1)
     rtsp://host/clip?fps=5/trackID=0    FFmpeg, live555 and gortsplib: appended to the query
@@ -28,10 +28,10 @@ class StreamURL:
     """What a request URI names.
 
     Attributes:
-        scheme: `rtsp` or `rtsps`; empty for a bare name.
-        authority: `host` or `host:port`, without user and password; empty for a bare name.
+        scheme: `rtsp` or ``rtsps``; empty for a bare name.
+        authority: ``host`` or ``host:port``, without user and password; empty for a bare name.
         raw_path: The path as it came, without the track.
-        raw_query: The query as it came, without the track; None where there is no `?`.
+        raw_query: The query as it came, without the track; None where there is no ``?``.
         track: The number of the track; None for the stream as a whole.
     """
 
@@ -43,7 +43,7 @@ class StreamURL:
 
     @classmethod
     def parse(cls, uri: str) -> Self:
-        """Read an absolute URI of any host, or a bare name such as `movie.Mjpeg`.
+        """Read an absolute URI of any host, or a bare name such as ``movie.Mjpeg``.
 
         Raises:
             ParseError: Empty, another scheme, no host, or characters that no name can have.
@@ -65,7 +65,7 @@ class StreamURL:
     def path(self) -> str:
         """The path decoded, without a slash at its ends and with single ones within.
 
-        Bytes that are not UTF-8 are surrogate escapes, as `os.fsdecode` would have them.
+        Bytes that are not UTF-8 are surrogate escapes, as ``os.fsdecode`` would have them.
         """
         raw = self.raw_path.encode("utf-8", "surrogateescape")
         decoded = unquote_to_bytes(raw).decode("utf-8", "surrogateescape")

@@ -92,14 +92,16 @@ class BrokenNetworkTests(SystemTestCase):
         self.addCleanup(relay.close)
         viewer = self.viewer(daemon, "film.avi", port=relay.port)
         between = [socket.socket(socket.AF_INET, socket.SOCK_DGRAM) for _ in range(2)]
-        for sock, port in zip(between, viewer.media_ports, strict=True):
+        for sock in between:
             sock.bind(("127.0.0.1", 0))
+        between.sort(key=lambda sock: int(sock.getsockname()[1]))  # RTP has the lower one
+        for sock, port in zip(between, viewer.media_ports, strict=True):
             relay.forward_datagrams(sock, ("127.0.0.1", port))
         first, second = (sock.getsockname()[1] for sock in between)
         viewer.demand(
             "SETUP",
             f"{viewer.url}/trackID=0",
-            ("Transport", f"RTP/AVP;unicast;client_port={min(first, second)}-{max(first, second)}"),
+            ("Transport", f"RTP/AVP;unicast;client_port={first}-{second}"),
         )
 
         viewer.play()

@@ -1,0 +1,1 @@
+"""Players that we did not write show what is in the files."""

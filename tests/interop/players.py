@@ -1,0 +1,173 @@
+"""Players that we did not write, told to show a stream or a file as raw pictures.
+
+Each runs as a process of its own, in an empty folder, for a limited time.
+"""
+
+import importlib.util
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from PIL import Image
+
+# A hiccup of a busy machine is no failure; a player that hangs is one.
+PATIENCE_S = 60.0
+PICTURES = "pictures.rgb"
+_LAST_WORDS = 1000
+_SHOW = str(Path(__file__).with_name("show.py"))
+
+
+@dataclass(frozen=True, slots=True)
+class Player:
+    """A program or library that plays RTSP.
+
+    Attributes:
+        name: What people call it.
+        needs: The programs, or Python modules, that must be there.
+        stream: The command that plays a URL over a transport ("udp" or "tcp") from a time in
+            seconds on; None in place of the time is from the start.
+        file: The command that shows a file of concatenated JPEGs.
+    """
+
+    name: str
+    needs: Sequence[str]
+    stream: Callable[[str, str, float | None], list[str]]
+    file: Callable[[str], list[str]]
+
+    @property
+    def missing(self) -> list[str]:
+        """What it needs and this machine has not."""
+        return [name for name in self.needs if not (shutil.which(name) or _has_module(name))]
+
+
+@dataclass(frozen=True, slots=True)
+class Show:
+    """What a player showed.
+
+    Attributes:
+        pictures: RGB, 3 bytes a pixel.
+        words: The end of what it said.
+    """
+
+    pictures: list[Image.Image]
+    words: str
+
+
+def play(command: list[str], folder: Path, size: tuple[int, int]) -> Show:
+    """Run a player to its end.
+
+    Args:
+        command: As a `Player` gives it.
+        folder: An empty folder for the pictures.
+        size: Width and height of the pictures; the width is a multiple of 4, where rows of RGB
+            have no padding in any player.
+    """
+    folder.mkdir(parents=True)
+    try:
+        done = subprocess.run(
+            command,
+            cwd=folder,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            timeout=PATIENCE_S,
+            check=False,  # GStreamer calls its own hurry at the end an error: pictures decide.
+        )
+        said = done.stdout
+    except subprocess.TimeoutExpired as fault:
+        said = (fault.stdout or b"") + b"\nit did not come to an end"
+    return Show(_pictures(folder, size), said[-_LAST_WORDS:].decode(errors="replace"))
+
+
+def _pictures(folder: Path, size: tuple[int, int]) -> list[Image.Image]:
+    raw = folder / PICTURES
+    if not raw.exists():
+        return [Image.open(path).convert("RGB") for path in sorted(folder.glob("*.png"))]
+    data, length = raw.read_bytes(), 3 * size[0] * size[1]
+    return [
+        Image.frombytes("RGB", size, data[at : at + length])
+        for at in range(0, len(data) - length + 1, length)
+    ]
+
+
+def _has_module(name: str) -> bool:
+    return importlib.util.find_spec(name) is not None
+
+
+# --- FFmpeg -------------------------------------------------------------------------------------
+
+
+def _ffmpeg(*source: str) -> list[str]:
+    quiet = ["ffmpeg", "-nostdin", "-loglevel", "warning"]
+    output = ["-fps_mode", "passthrough", "-pix_fmt", "rgb24", "-f", "rawvideo", PICTURES]
+    return [*quiet, *source, *output]
+
+
+def _ffmpeg_stream(url: str, transport: str, start_s: float | None) -> list[str]:
+    seek = [] if start_s is None else ["-ss", str(start_s)]
+    return _ffmpeg("-rtsp_transport", transport, *seek, "-i", url)
+
+
+def _ffmpeg_file(path: str) -> list[str]:
+    return _ffmpeg("-f", "mjpeg", "-i", path)
+
+
+# --- GStreamer ----------------------------------------------------------------------------------
+
+
+def _gstreamer(*source: str) -> list[str]:
+    decoder = ["jpegdec", "!", "videoconvert", "!", "video/x-raw,format=RGB"]
+    sink = ["filesink", f"location={PICTURES}"]
+    return ["gst-launch-1.0", "-q", *source, "!", *decoder, "!", *sink]
+
+
+def _gstreamer_stream(url: str, transport: str, start_s: float | None) -> list[str]:
+    if start_s is not None:
+        raise ValueError("gst-launch-1.0 has no way to seek")
+    rtspsrc = ["rtspsrc", f"location={url}", f"protocols={transport}", "latency=200"]
+    return _gstreamer(*rtspsrc, "!", "rtpjpegdepay")
+
+
+def _gstreamer_file(path: str) -> list[str]:
+    return _gstreamer("filesrc", f"location={path}")
+
+
+# --- mpv ----------------------------------------------------------------------------------------
+
+
+def _mpv(*source: str) -> list[str]:
+    quiet = ["mpv", "--no-config", "--no-audio", "--msg-level=all=warn", "--untimed"]
+    return [*quiet, "--vo=image", "--vo-image-format=png", "--vo-image-png-compression=1", *source]
+
+
+def _mpv_stream(url: str, transport: str, start_s: float | None) -> list[str]:
+    seek = [] if start_s is None else [f"--start={start_s}"]
+    return _mpv(f"--rtsp-transport={transport}", *seek, url)
+
+
+def _mpv_file(path: str) -> list[str]:
+    return _mpv("--demuxer-lavf-format=mjpeg", path)
+
+
+# --- Libraries ----------------------------------------------------------------------------------
+
+
+def _library_stream(name: str) -> Callable[[str, str, float | None], list[str]]:
+    return lambda url, transport, start_s: [
+        *(sys.executable, _SHOW, name, PICTURES, url, transport),
+        *([] if start_s is None else [str(start_s)]),
+    ]
+
+
+def _library_file(name: str) -> Callable[[str], list[str]]:
+    return lambda path: [sys.executable, _SHOW, name, PICTURES, path]
+
+
+FFMPEG = Player("ffmpeg", ["ffmpeg"], _ffmpeg_stream, _ffmpeg_file)
+GSTREAMER = Player("GStreamer", ["gst-launch-1.0"], _gstreamer_stream, _gstreamer_file)
+MPV = Player("mpv", ["mpv"], _mpv_stream, _mpv_file)
+PYAV = Player("PyAV", ["av"], _library_stream("av"), _library_file("av"))
+OPENCV = Player("OpenCV", ["cv2"], _library_stream("cv2"), _library_file("cv2"))
