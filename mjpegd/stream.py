@@ -1,5 +1,6 @@
 """What a URL names: frames by number or as they come, cut once for all their viewers."""
 
+import contextlib
 import itertools
 import re
 from collections import OrderedDict
@@ -220,6 +221,7 @@ class FilmStream(_Stream):
         self._in_thread = in_thread
         self._coming: dict[tuple[object, ...], list[Deferred[None]]] = {}
         self._is_looking = False
+        self._is_seen = False
 
     def times(self, wishes: Wishes) -> FrameTimes:
         """When each frame is shown, as the query wishes."""
@@ -335,6 +337,7 @@ class FilmStream(_Stream):
         return succeed(self._cut(number, packing, picture))
 
     def _cut(self, number: int, packing: Packing, picture: bytes) -> TrainTemplate | JpegError:
+        self._look_at_first(picture)
         return self._keep(number, packing, self._packed(packing, picture))
 
     @staticmethod
@@ -351,6 +354,19 @@ class FilmStream(_Stream):
             self._refused(found)
         self._cache.put((self._serial, number, packing), found)
         return found
+
+    def _look_at_first(self, picture: bytes) -> None:
+        """Say what is lost of a film although every frame of it can be sent."""
+        if self._is_seen:
+            return
+        self._is_seen = True
+        with contextlib.suppress(JpegError):
+            if jpeg.JpegImage.parse(picture).is_field:
+                _log.warn(
+                    "stream {stream}: its frames are interlaced; the first field of each is sent, "
+                    "at half the height",
+                    stream=shown(self.title),
+                )
 
     def _arrived(self, key: tuple[object, ...], failure: Failure | None) -> None:
         for waiting in self._coming.pop(key, []):

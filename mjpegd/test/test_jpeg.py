@@ -365,6 +365,11 @@ class JpegImageTests(SynchronousTestCase):
             jpeg = with_segment(picture(1), APP14, body)
             self.assertIsNone(JpegImage.parse(jpeg).adobe_transform)
 
+    def test_field_of_an_interlaced_frame(self) -> None:
+        for polarity, is_field in ((b"\0", False), (b"\1", True), (b"\2", True), (b"", False)):
+            jpeg = with_segment(picture(1), 0xE0, b"AVI1" + polarity)
+            self.assertIs(JpegImage.parse(jpeg).is_field, is_field)
+
     def test_number_of_lines_told_at_the_end(self) -> None:
         self.assertEqual(JpegImage.parse(one_line_behind(picture(1))).height, 48)
 

@@ -19,6 +19,7 @@ from mjpegd.stream import (
     Wishes,
 )
 from mjpegd.test.fakes import Crank, FakeFilm, FakeLive, at_once, small_picture
+from mjpegd.test.pictures import with_segment
 from mjpegd.wire.errors import BrokenJpegError, JpegError
 from mjpegd.wire.packets import TrainTemplate
 
@@ -216,6 +217,20 @@ class TrainTests(FilmStreamTestCase):
         lines = [formatEvent(event) for event in events]
         self.assertEqual(len([line for line in lines if "cannot be carried" in line]), 1)
         self.assertIn("3 times", lines[-1])
+
+    def test_interlaced_film_is_said_to_lose_a_field_and_said_once(self) -> None:
+        film = FakeFilm()
+        film.read_now = lambda number: with_segment(  # type: ignore[method-assign]  # a film of fields
+            small_picture(number), 0xE0, b"AVI1\1"
+        )
+        stream = FilmStream(film, TrainCache(10_000_000), at_once)
+
+        with capturedLogs() as events:
+            for number in range(3):
+                self.assertIsNotNone(stream.train(number, PACKING))
+
+        lines = [formatEvent(event) for event in events]
+        self.assertEqual(len([line for line in lines if "interlaced" in line]), 1)
 
     def test_reasons_without_end_are_not_logged_without_end(self) -> None:
         packing = PickyPacking()

@@ -27,7 +27,7 @@ MAX_WALK_BYTES = 4 * MAX_FRAME_BYTES
 MAX_SIDE_PIXELS = 2040  # RFC 2435 section 3.1.5: eight bits, in units of 8 pixels
 
 _SOF0, _DHT, _RST0, _SOI, _EOI = 0xC0, 0xC4, 0xD0, 0xD8, 0xD9
-_SOS, _DQT, _DNL, _DRI, _APP14 = 0xDA, 0xDB, 0xDC, 0xDD, 0xEE
+_SOS, _DQT, _DNL, _DRI, _APP0, _APP14 = 0xDA, 0xDB, 0xDC, 0xDD, 0xE0, 0xEE
 _FRAME_HEADERS = frozenset(range(0xC0, 0xD0)) - {_DHT, 0xC8, 0xCC}
 
 # The start of a JPEG: SOI, and the first byte of the marker that has to follow.
@@ -343,6 +343,7 @@ class JpegImage:
         restart_interval: MCUs between restart markers; 0 means none.
         adobe_transform: What the Adobe segment says of the colours (0 none, 1 YCbCr, 2 YCCK);
             None without such a segment.
+        is_field: It is one field of an interlaced frame; the other may follow in the same chunk.
         scan: Entropy-coded data of the first scan, a view into what was parsed; never empty.
         scans: How many scans there are.
     """
@@ -357,6 +358,7 @@ class JpegImage:
     huffman: Mapping[tuple[int, int], bytes]
     restart_interval: int
     adobe_transform: int | None
+    is_field: bool
     scan: memoryview
     scans: int
 
@@ -398,6 +400,7 @@ class JpegImage:
             huffman=_huffman(header),
             restart_interval=_restart_interval(header),
             adobe_transform=_adobe_transform(header),
+            is_field=_is_field(header),
             scan=scan,
             scans=1 + sum(segment.code == _SOS for segment in rest),
         )
@@ -486,6 +489,11 @@ def _adobe_transform(header: _Header) -> int | None:
     # "Adobe" | version, two sets of flags, of two bytes each | transform
     bodies = [body for body in _bodies(header, _APP14) if body[:5] == b"Adobe" and len(body) > 11]
     return bodies[-1][11] if bodies else None
+
+
+def _is_field(header: _Header) -> bool:
+    # "AVI1" | polarity: 0 a whole frame, 1 the odd field, 2 the even one
+    return any(body[:4] == b"AVI1" and body[4:5] > b"\0" for body in _bodies(header, _APP0))
 
 
 # --- What RFC 2435 can carry --------------------------------------------------------------------
