@@ -9,6 +9,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
+from twisted.python.failure import Failure
 
 from mjpegd.errors import MediaError
 from mjpegd.interfaces import IFrameSource, InThread
@@ -35,6 +36,7 @@ class _Film:
 
     stream: FilmStream | None = None
     used_s: float = 0.0
+    probing: int = 0
     waiting: list[Deferred[None]] = field(default_factory=list)
 
 
@@ -74,8 +76,15 @@ class Catalogue:
         """
         if path in self._live:
             return self._live[path]
-        stream = await self._film(await self._library.locate(path))
-        await stream.probe(_PROBE)
+        place = await self._library.locate(path)
+        stream = await self._film(place)
+        film = self._films[place.identity]
+        film.probing += 1  # a disk that hangs must not have it closed meanwhile
+        try:
+            await stream.probe(_PROBE)
+        finally:
+            film.probing -= 1
+            film.used_s = self._clock.seconds()
         return stream
 
     async def open_for_laboratory(self, name: str) -> Stream:
@@ -152,9 +161,12 @@ class Catalogue:
         if self._tending is None:
             self._tending = LoopingCall(self._tend)
             self._tending.clock = self._clock
-            self._tending.start(TEND_INTERVAL_S, now=False).addErrback(
-                lambda failure: _log.failure("looking after films", failure)
-            )
+            self._tending.start(TEND_INTERVAL_S, now=False).addErrback(self._broke)
+
+    def _broke(self, failure: Failure) -> None:
+        """A fault of ours ended the loop; the next film that is opened begins it again."""
+        _log.failure("looking after films", failure)
+        self._tending = None
 
     def _tend(self) -> None:
         """See that watched films are still what they were; close those that nobody watches."""
@@ -163,7 +175,7 @@ class Catalogue:
         for identity, film in list(self._films.items()):
             if film.stream is None:
                 continue
-            if film.stream.is_watched:
+            if film.stream.is_watched or film.probing:
                 film.used_s = now_s
                 film.stream.look()
             else:

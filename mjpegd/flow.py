@@ -5,8 +5,6 @@ from collections.abc import Callable
 from twisted.internet.interfaces import IPushProducer
 from zope.interface import implementer
 
-from mjpegd.limits import Limits
-
 
 @implementer(IPushProducer)
 class Outflow:
@@ -35,21 +33,22 @@ class Outflow:
 
 
 class Allowance:
-    """How many requests may still come at once: requests above the rate are read more slowly.
+    """How many messages may still come at once: those above the rate are read more slowly.
 
     Args:
-        limits: The rate and the burst.
+        rate: Messages a second.
+        burst: How many may come at once.
         now_s: The moment at which the whole burst is there.
     """
 
-    def __init__(self, limits: Limits, now_s: float) -> None:
-        self._rate = limits.requests_per_s
-        self._most = float(limits.request_burst)
+    def __init__(self, rate: float, burst: int, now_s: float) -> None:
+        self._rate = rate
+        self._most = float(burst)
         self._left = self._most
         self._counted_s = now_s
 
     def spend(self, now_s: float) -> float:
-        """Take one request; how many seconds to wait before the next is read, 0 for none."""
+        """Take one message; how many seconds to wait before the next is read, 0 for none."""
         earned = (now_s - self._counted_s) * self._rate
         self._left = min(self._left + earned, self._most) - 1
         self._counted_s = now_s

@@ -138,14 +138,15 @@ class Laboratory:
         """A line has come; an empty one, or the next verb, ends the message before it.
 
         Returns:
-            False for one line too many.
+            False for one line, or one byte, too many.
         """
         is_empty = not line.strip()
         if self._lines and (is_empty or is_request_line(line)):
             self._finish()
         if not is_empty:
             self._lines.append(line)
-        return len(self._lines) <= MAX_LINES
+        most_bytes = self._house.limits.header_bytes
+        return len(self._lines) <= MAX_LINES and sum(map(len, self._lines)) <= most_bytes
 
     def silence(self, rest: bytes) -> bytes:
         """Nothing came for a moment: a message that is complete has ended.
@@ -165,10 +166,10 @@ class Laboratory:
         self._finish()
         return b""
 
-    def close(self) -> None:
-        """The connection has closed, and with it the session."""
+    def close(self, reason: str = "its connection closed") -> None:
+        """End the session, if there is one; ``reason`` is a phrase for the log."""
         if self._session is not None:
-            self._session.close("its connection closed")
+            self._session.close(reason)
 
     def _finish(self) -> None:
         lines, self._lines = self._lines, []
@@ -244,7 +245,7 @@ class Laboratory:
         stream = await self._open(request.name)
         if not self._connection.is_open:
             raise RTSPError(454, "the client has gone")
-        self.close()
+        self.close("SETUP again")
         way = self._way(request, request.client_port)
         registry = self._house.registry
         self._session = registry.create(self._connection.host, stream, Wishes(), "", way)
@@ -267,7 +268,8 @@ class Laboratory:
         session = self._own(request, Method.PLAY)
         at_s = request.seek_s
         if request.seek_frame is not None and isinstance(session.stream, FilmStream):
-            at_s = request.seek_frame / float(session.stream.source.times.rate)
+            times = session.stream.source.times
+            at_s = times.time_of(min(request.seek_frame, times.count - 1))
         session.play(None if at_s is None else PlayRequest(at_s=at_s))
         self._rolling = session
 

@@ -1,4 +1,8 @@
-"""Every limit on what the network may ask, in one place, each with its reason."""
+"""Every limit on what the network may ask, in one place, each with its reason.
+
+What bounds a format, such as the packets of an RTCP compound, stands beside its parser in
+``wire/``.
+"""
 
 from dataclasses import dataclass
 
@@ -18,6 +22,9 @@ class Limits:
         idle_s: Seconds that a connection without a session may stay silent.
         requests_per_s: Requests a second on one connection; more are read more slowly.
         request_burst: Requests that may come at once before that.
+        packets_per_s: Interleaved packets a second on one connection; more are read more slowly.
+            A viewer sends a report every 5 s.
+        packet_burst: Interleaved packets that may come at once before that.
         unread_answer_bytes: Answers that may wait for a client that does not read them, before
             no more of its requests are read. PAUSE still works in that space.
         connections: Connections in all.
@@ -44,6 +51,8 @@ class Limits:
     idle_s: float = 120.0
     requests_per_s: float = 50.0
     request_burst: int = 200
+    packets_per_s: float = 500.0
+    packet_burst: int = 1000
     unread_answer_bytes: int = 65_536
     connections: int = 4096
     connections_per_address: int = 2048

@@ -3,7 +3,10 @@
 from collections import Counter
 from collections.abc import Callable
 
-from twisted.internet.interfaces import IReactorTime
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.logger import Logger
+
+_log = Logger()
 
 # Long enough for any real path or User-Agent, short enough that nobody fills a log with it.
 SHOWN_CHARACTERS = 200
@@ -24,6 +27,11 @@ def shown(text: str) -> str:
     )
 
 
+def say_count(kind: str, count: int) -> None:
+    """The line of a tally that belongs to no viewer in particular."""
+    _log.warn("{count} {kind}", count=count, kind=kind)
+
+
 class Tally:
     """Counts things that may come in floods, and says them once per interval.
 
@@ -38,6 +46,7 @@ class Tally:
         self._clock = clock
         self._say = say
         self._counts: Counter[str] = Counter()
+        self._calls: dict[str, IDelayedCall] = {}
 
     def count(self, kind: str, times: int = 1) -> None:
         """More of this kind. Kinds are fixed words of ours, never remote text."""
@@ -46,11 +55,20 @@ class Tally:
         else:
             self._counts[kind] = 0
             self._say(kind, times)
-            self._clock.callLater(FLOOD_INTERVAL_S, self._sum_up, kind)
+            self._calls[kind] = self._clock.callLater(FLOOD_INTERVAL_S, self._sum_up, kind)
+
+    def stop(self) -> None:
+        """Say what is left to say, now."""
+        for kind, call in self._calls.items():
+            call.cancel()
+            if count := self._counts.pop(kind):
+                self._say(kind, count)
+        self._calls.clear()
 
     def _sum_up(self, kind: str) -> None:
         count = self._counts.pop(kind)
+        del self._calls[kind]
         if count:
             self._counts[kind] = 0
             self._say(kind, count)
-            self._clock.callLater(FLOOD_INTERVAL_S, self._sum_up, kind)
+            self._calls[kind] = self._clock.callLater(FLOOD_INTERVAL_S, self._sum_up, kind)

@@ -12,7 +12,7 @@ from mjpegd.catalogue import Catalogue
 from mjpegd.errors import MediaError, MediaNotFoundError, RTSPError
 from mjpegd.interfaces import IPacketSender
 from mjpegd.limits import Limits
-from mjpegd.logs import shown
+from mjpegd.logs import Tally, shown
 from mjpegd.playout import Cue, PlayRequest
 from mjpegd.registry import Registry
 from mjpegd.rtp import TIMESTAMP_MASK
@@ -22,6 +22,7 @@ from mjpegd.stream import FilmStream, JpegPacking, LiveStream, Stream, Wishes
 from mjpegd.wire import headers as parsed
 from mjpegd.wire.errors import ParseError
 from mjpegd.wire.headers import Lower, NptRange, RTPInfo, SessionHeader, Transport
+from mjpegd.wire.jpeg_payload import MIN_PAYLOAD_BYTES
 from mjpegd.wire.messages import Headers, Request, Response
 from mjpegd.wire.packets import RTP_HEADER_BYTES
 from mjpegd.wire.sdp import MEDIA_TYPE, Description
@@ -38,9 +39,8 @@ MAX_SCALE = 64.0
 MIN_SCALE = 1 / 64
 MAX_SPEED = 16.0
 MIN_SPEED = 1 / 16
-# Below this a Blocksize makes more headers than media; it is ignored.
-MIN_BLOCKSIZE = 256
-INTERLEAVED_CHANNELS = 256
+# A smaller Blocksize leaves too little room beside the headers; it is ignored.
+MIN_BLOCKSIZE = MIN_PAYLOAD_BYTES
 
 
 class MediaPorts(Protocol):
@@ -69,6 +69,7 @@ class House:
         registry: Who watches.
         ports: Where UDP media leaves from.
         limits: Bounds on what is asked.
+        tally: Counts what may come in floods.
         max_packet_bytes: UDP payload of an RTP packet at most, RTP header included.
         max_laboratory_bytes: The same for the laboratory's packets of a whole picture.
         wall_clock: Unix seconds.
@@ -79,6 +80,7 @@ class House:
     registry: Registry
     ports: MediaPorts
     limits: Limits
+    tally: Tally
     max_packet_bytes: int
     max_laboratory_bytes: int
     wall_clock: Callable[[], float]

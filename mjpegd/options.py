@@ -1,7 +1,7 @@
 """The command line of ``twistd mjpeg-rtsp``, and the same by environment variables."""
 
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from ipaddress import ip_address
@@ -12,17 +12,19 @@ from twisted.python import usage
 from typing_extensions import override
 
 from mjpegd import __version__
-from mjpegd.errors import RTSPError
 from mjpegd.limits import Limits
 from mjpegd.logs import shown
-from mjpegd.stream import parse_fps
+from mjpegd.wire.errors import ParseError
+from mjpegd.wire.headers import MAX_PORT
+from mjpegd.wire.jpeg_payload import MIN_PAYLOAD_BYTES
 from mjpegd.wire.lab import DEFAULT_MAX_PACKET_BYTES, MAX_DATAGRAM_BYTES
+from mjpegd.wire.packets import RTP_HEADER_BYTES
+from mjpegd.wire.times import parse_rate
 
 ENVIRONMENT_PREFIX = "MJPEGD_"
 # Headers of RTP and RTP/JPEG with its tables take 156 bytes of the first packet.
-MIN_PACKET_BYTES = 288
+MIN_PACKET_BYTES = RTP_HEADER_BYTES + MIN_PAYLOAD_BYTES
 MIN_LABORATORY_BYTES = 1024
-MAX_PORT = 65_535
 # VLC asks again 2 s before the timeout, gortsplib 5 s: below 20 they come too late.
 TIMEOUTS_S = (20, 3600)
 MAX_COUNT = 1_000_000
@@ -210,7 +212,7 @@ def _checked(options: Mapping[str, Any]) -> Settings:  # Any: usage.Options is a
         interface=_interface(options["interface"]),
         listen=tuple(options["listen"]),
         media=_folder(options["media"]),
-        frame_rate=_option(options, "frame-rate", parse_fps),
+        frame_rate=_frame_rate(options["frame-rate"]),
         loop=bool(options["loop"]),
         rtp_port=_even(_whole(options, "rtp-port", 0, MAX_PORT - 1)),
         max_packet_bytes=_whole(options, "max-packet-size", MIN_PACKET_BYTES, MAX_DATAGRAM_BYTES),
@@ -221,11 +223,11 @@ def _checked(options: Mapping[str, Any]) -> Settings:  # Any: usage.Options is a
     )
 
 
-def _option(options: Mapping[str, Any], name: str, parse: Callable[[str], Fraction]) -> Fraction:
+def _frame_rate(text: str) -> Fraction:
     try:
-        return parse(options[name])
-    except RTSPError as fault:
-        raise usage.UsageError(f"--{name} {options[name]!r}: {fault}") from None
+        return parse_rate(text)
+    except ParseError as fault:
+        raise usage.UsageError(f"--frame-rate {text!r}: {fault.reason}") from None
 
 
 def _whole(options: Mapping[str, Any], name: str, least: int, most: int) -> int:

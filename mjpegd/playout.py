@@ -309,7 +309,6 @@ class LivePlayout:
     """
 
     npt_s = None
-    end_s = None
 
     def __init__(
         self, stream: LiveStream, packing: Packing, clock: IReactorTime, viewer: Viewer
@@ -354,7 +353,10 @@ class LivePlayout:
         if self._start_s is None:
             self._start_s = capture_s
         ticks = self._last_ticks = self.ticks_at(capture_s)
-        self._viewer.deliver(template, ticks, SPREAD / self._stream.source.rate)
+        try:
+            self._viewer.deliver(template, ticks, SPREAD / self._stream.source.rate)
+        except Exception:  # a fault of ours with one viewer; the source has others
+            self._viewer.broke(Failure())
 
 
 Playout = FilmPlayout | LivePlayout

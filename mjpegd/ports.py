@@ -12,19 +12,20 @@ from twisted.internet.protocol import DatagramProtocol
 
 from mjpegd.addresses import in_url, is_ipv6, plain_host
 from mjpegd.errors import ConfigurationError
+from mjpegd.logs import Tally
 from mjpegd.rtp import OnReport, RTCPProtocol, RTPProtocol
 from mjpegd.senders.udp import MediaSocket, UDPSender
 
 # Connections that wait to be accepted: a thousand players may start at once.
 BACKLOG = 1024
 # What arrives on the media ports is RTCP of some hundred bytes; longer datagrams are cut.
-MAX_DATAGRAM_BYTES = 2048
+RECEIVED_BYTES = 2048
 # A burst of frames to many viewers has to fit; the system may allow less.
 SEND_BUFFER_BYTES = 4 << 20
 # Free ports come at random; half of them are even, and their neighbour is mostly free.
 PAIR_TRIES = 64
 # What a socket is bound to that has all addresses.
-ANY_ADDRESS = frozenset({"", "0.0.0.0", "::"})  # noqa: S104
+_ANY_ADDRESS = frozenset({"", "0.0.0.0", "::"})  # noqa: S104 - compared with, not bound to
 # What people ask about, and what helps.
 _HINTS = {
     errno.EADDRINUSE: "is in use: stop what uses it, or choose another",
@@ -129,17 +130,17 @@ class MediaPorts:
         """Whether a viewer of this address can be sent to; a socket may know one family only."""
         return self._rtp.reaches(host)
 
-    def start(self, reactor: "IReactorSocket", clock: IReactorTime, on_report: OnReport) -> None:
-        """Read what arrives, and hand reports on."""
+    def start(
+        self, reactor: IReactorSocket, clock: IReactorTime, on_report: OnReport, tally: Tally
+    ) -> None:
+        """Read what arrives: hand reports on, count what is none."""
         self._clock = clock
         protocols: list[tuple[MediaSocket, DatagramProtocol]] = [
-            (self._rtp, RTPProtocol(on_report)),
-            (self._rtcp, RTCPProtocol(on_report)),
+            (self._rtp, RTPProtocol(on_report, tally)),
+            (self._rtcp, RTCPProtocol(on_report, tally)),
         ]
         for sock, protocol in protocols:
-            port = reactor.adoptDatagramPort(
-                sock.fileno(), self._family, protocol, MAX_DATAGRAM_BYTES
-            )
+            port = reactor.adoptDatagramPort(sock.fileno(), self._family, protocol, RECEIVED_BYTES)
             self._listening.append(port)
 
     def sender(self, host: str, ports: tuple[int, int], local_host: str) -> UDPSender:
@@ -207,4 +208,4 @@ def _try_free_pair(
 
 def url_of(host: str, port: int) -> str:
     """The base URL of a server, for people: where it has all addresses, they try ``localhost``."""
-    return f"rtsp://{in_url('localhost' if host in ANY_ADDRESS else plain_host(host), port)}/"
+    return f"rtsp://{in_url('localhost' if host in _ANY_ADDRESS else plain_host(host), port)}/"

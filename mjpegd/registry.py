@@ -7,13 +7,15 @@ from random import Random
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
+from twisted.python.failure import Failure
 
 from mjpegd.errors import RTSPError
 from mjpegd.limits import Limits
-from mjpegd.logs import Tally, shown
+from mjpegd.logs import shown
 from mjpegd.rtp import RTPStream
 from mjpegd.session import Lifetime, Session, Way
 from mjpegd.stream import Stream, Wishes
+from mjpegd.wire.lab import FIRST_SEQUENCE, SESSIONS
 from mjpegd.wire.reports import ReceiverReport, Report, SenderReport
 
 _log = Logger()
@@ -22,8 +24,6 @@ _log = Logger()
 TEND_INTERVAL_S = 1.0
 # 20 digits hold 66 random bits; players and laboratory tools take digits everywhere.
 IDENTIFIER_DIGITS = 20
-# Laboratory clients keep the number in an int and some print it in six columns.
-LABORATORY_IDENTIFIERS = range(100_000, 1_000_000)
 
 
 class Registry:
@@ -58,7 +58,6 @@ class Registry:
         self._by_ssrc: dict[int, Session] = {}
         self._by_address: dict[tuple[str, int], Session] = {}
         self._tending: LoopingCall | None = None
-        self._skips: dict[str, Tally] = {}
 
     def __len__(self) -> int:
         return len(self._sessions)
@@ -72,7 +71,7 @@ class Registry:
         if len(self._sessions) >= self.limits.sessions:
             raise RTSPError(453, f"there are {len(self._sessions)} sessions already")
         if way.lifetime is Lifetime.LABORATORY:
-            rtp = RTPStream(ssrc=0, sequence=1, first_ticks=1, cname=self._cname)
+            rtp = RTPStream(ssrc=0, sequence=FIRST_SEQUENCE, first_ticks=1, cname=self._cname)
         else:
             rtp = RTPStream.random(self._random, self._cname)
             while rtp.ssrc in self._by_ssrc:
@@ -123,29 +122,12 @@ class Registry:
         self._sessions.pop(session.identifier, None)
         self._by_ssrc.pop(session.rtp.ssrc, None)
         self._forget_addresses(session)
-        self._skips.pop(session.identifier, None)
 
     def end_all(self, reason: str) -> None:
         """Say BYE to everybody."""
         for session in list(self._sessions.values()):
             session.close(reason)
         self._rest_if_idle()
-
-    def say_skipped(self, session: Session, count: int) -> None:
-        """Log skipped frames, many of them in one line."""
-        tally = self._skips.get(session.identifier)
-        if tally is None:
-            tally = Tally(
-                self.clock,
-                lambda kind, times: _log.warn(
-                    "session {session}: too late for {count} frames, {kind}",
-                    session=session.identifier,
-                    count=times,
-                    kind=kind,
-                ),
-            )
-            self._skips[session.identifier] = tally
-        tally.count("skipped to the present", count)
 
     def _about(self, reports: list[Report]) -> Session | None:
         for report in reports:
@@ -167,7 +149,7 @@ class Registry:
     def _new_identifier(self, lifetime: Lifetime) -> str:
         while True:
             if lifetime is Lifetime.LABORATORY:
-                identifier = str(secrets.choice(LABORATORY_IDENTIFIERS))
+                identifier = str(secrets.choice(SESSIONS))
             else:
                 identifier = str(secrets.randbelow(10**IDENTIFIER_DIGITS)).zfill(IDENTIFIER_DIGITS)
             if identifier not in self._sessions:
@@ -178,9 +160,12 @@ class Registry:
         if self._tending is None:
             self._tending = LoopingCall(self._tend)
             self._tending.clock = self.clock
-            self._tending.start(TEND_INTERVAL_S, now=False).addErrback(
-                lambda failure: _log.failure("looking after sessions", failure)
-            )
+            self._tending.start(TEND_INTERVAL_S, now=False).addErrback(self._broke)
+
+    def _broke(self, failure: Failure) -> None:
+        """A fault of ours ended the loop; the next session begins it again."""
+        _log.failure("looking after sessions", failure)
+        self._tending = None
 
     def _tend(self) -> None:
         for session in list(self._sessions.values()):

@@ -12,6 +12,7 @@ from twisted.internet.protocol import DatagramProtocol
 from typing_extensions import override
 
 from mjpegd.addresses import plain_host
+from mjpegd.logs import Tally
 from mjpegd.wire.clock import RTP_CLOCK_HZ, ntp_timestamp
 from mjpegd.wire.errors import ParseError
 from mjpegd.wire.packets import PacketTrain, TrainTemplate, sequence_add
@@ -43,14 +44,12 @@ class Reception:
     Attributes:
         reports: How many reports came.
         lost: Packets lost in all; below 0 where some came twice.
-        fraction_lost: Share lost since the report before, 0..1.
         jitter_s: Interarrival jitter in seconds.
         round_trip_s: Time to the viewer and back, None where it cannot be told.
     """
 
     reports: int = 0
     lost: int = 0
-    fraction_lost: float = 0.0
     jitter_s: float = 0.0
     round_trip_s: float | None = None
 
@@ -58,7 +57,6 @@ class Reception:
         """Keep what a report block says."""
         self.reports += 1
         self.lost = block.lost
-        self.fraction_lost = block.fraction_lost / 256
         self.jitter_s = block.jitter / RTP_CLOCK_HZ
         self.round_trip_s = round_trip_s(block, now_ntp)
 
@@ -142,18 +140,22 @@ class RTPStream:
 
 OnReport = Callable[[list[Report], str, int], None]
 
+MALFORMED_RTCP = "malformed RTCP packets"
+
 
 class RTCPProtocol(DatagramProtocol):
     """The RTCP port: reads what viewers report.
 
     Args:
         on_report: Called with the reports, and the host and port that they come from.
+        tally: Counts what cannot be read.
     """
 
     noisy = False
 
-    def __init__(self, on_report: OnReport) -> None:
+    def __init__(self, on_report: OnReport, tally: Tally) -> None:
         self._on_report = on_report
+        self._tally = tally
 
     @override
     def logPrefix(self) -> str:
@@ -162,10 +164,13 @@ class RTCPProtocol(DatagramProtocol):
 
     @override
     def datagramReceived(self, datagram: bytes, addr: tuple[str, int]) -> None:
-        """Whatever comes: malformed datagrams are nobody's, and never worth a line each."""
+        """Whatever comes: what is no RTCP at all opens a way through a NAT (live555)."""
+        if not is_rtcp(datagram):
+            return
         try:
             reports = parse_compound(datagram)
         except ParseError:
+            self._tally.count(MALFORMED_RTCP)
             return
         if reports:
             self._on_report(reports, plain_host(addr[0]), addr[1])
@@ -182,9 +187,3 @@ class RTPProtocol(RTCPProtocol):
     def logPrefix(self) -> str:
         """What Twisted calls the port in the log."""
         return "RTP"
-
-    @override
-    def datagramReceived(self, datagram: bytes, addr: tuple[str, int]) -> None:
-        """Whatever comes."""
-        if is_rtcp(datagram):
-            super().datagramReceived(datagram, addr)

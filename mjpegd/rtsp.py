@@ -11,6 +11,7 @@ Bytes become messages here, in order and within limits; what they mean is told i
 One request is answered before the next is looked at, so that answers keep their order.
 """
 
+import socket
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
@@ -25,6 +26,7 @@ from twisted.internet.interfaces import (
     IDelayedCall,
     IHalfCloseableProtocol,
     IReactorTime,
+    ISystemHandle,
     ITCPTransport,
 )
 from twisted.internet.protocol import Protocol, ServerFactory, connectionDone
@@ -40,27 +42,27 @@ from mjpegd.errors import RTSPError
 from mjpegd.flow import Allowance, Outflow
 from mjpegd.laboratory import Laboratory
 from mjpegd.limits import Limits
-from mjpegd.logs import Tally, shown
+from mjpegd.logs import shown
 from mjpegd.methods import Exchange, House, answer, session_fields
+from mjpegd.rtp import MALFORMED_RTCP
 from mjpegd.senders.interleaved import InterleavedSender
 from mjpegd.session import Session
 from mjpegd.wire.errors import ParseError
 from mjpegd.wire.lab import SILENCE_S, Dialect, End, dialect
 from mjpegd.wire.messages import (
     Headers,
-    InterleavedFrame,
     Request,
     Response,
     content_length,
     is_http,
 )
+from mjpegd.wire.packets import INTERLEAVED_MAGIC
 from mjpegd.wire.reports import parse_compound
 from mjpegd.wire.urls import without_userinfo
 
 _log = Logger()
 
 SERVER = f"mjpegd/{__version__}"
-INTERLEAVED_MAGIC = b"$"
 CHANNELS = 256
 # A browser that was pointed at the port shows this to a person.
 HTTP_ANSWER = (
@@ -69,13 +71,15 @@ HTTP_ANSWER = (
 )
 
 
+# After so many seconds of silence the system asks, so often, whether the client is still there.
+KEEP_ALIVE = {"TCP_KEEPIDLE": 30, "TCP_KEEPINTVL": 10, "TCP_KEEPCNT": 3}
 # How long a client may take to read the last answer.
 FAREWELL_S = 2.0
 # Clients beyond the limits that are being told so; who comes then is closed without a word.
 MAX_REFUSALS = 64
 
 
-class StreamTransport(ITCPTransport, IConsumer):
+class StreamTransport(ITCPTransport, IConsumer, ISystemHandle):
     """What a protocol of ours needs of its transport; TCP and TLS have it."""
 
 
@@ -134,7 +138,10 @@ class RTSPProtocol(LineReceiver):
         self._has_said_all = False
         self._deadline: IDelayedCall | None = None
         self._silence: IDelayedCall | None = None
-        self._allowance = Allowance(house.limits, clock.seconds())
+        limits, now_s = house.limits, clock.seconds()
+        self._request_allowance = Allowance(limits.requests_per_s, limits.request_burst, now_s)
+        self._packet_allowance = Allowance(limits.packets_per_s, limits.packet_burst, now_s)
+        self._slowness: IDelayedCall | None = None
         self._unread_bytes = 0
 
     # --- the connection -------------------------------------------------------------------
@@ -146,7 +153,7 @@ class RTSPProtocol(LineReceiver):
         if isinstance(local, IPv4Address | IPv6Address):  # and no UNIX socket
             self.local_host, self.local_port = plain_host(local.host), local.port
             self.transport.setTcpNoDelay(True)
-            self.transport.setTcpKeepAlive(True)
+            self._keep_alive()
         self.transport.registerProducer(self._outflow, True)
         self.setRawMode()
         self._arm_deadline()
@@ -154,8 +161,8 @@ class RTSPProtocol(LineReceiver):
     @override
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         self._phase = Phase.OVER
-        self._disarm(self._deadline)
-        self._disarm(self._silence)
+        for call in (self._deadline, self._silence, self._slowness):
+            self._disarm(call)
         self._leave_sessions()
         self.factory.forget(self)
 
@@ -169,6 +176,20 @@ class RTSPProtocol(LineReceiver):
 
     def writeConnectionLost(self) -> None:  # noqa: N802 - of IHalfCloseableProtocol
         """All is written, and the client was told so."""
+
+    def _keep_alive(self) -> None:
+        """A viewer that vanished without a word is found out in a minute, not in two hours.
+
+        Laboratory clients are known by nothing but their connection.
+        """
+        self.transport.setTcpKeepAlive(True)
+        has_handle = ISystemHandle.providedBy(self.transport)
+        handle = self.transport.getHandle() if has_handle else None
+        if not isinstance(handle, socket.socket):
+            return
+        for name, value in KEEP_ALIVE.items():
+            if hasattr(socket, name):
+                handle.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
 
     def _leave_sessions(self) -> None:
         for session in list(self.sessions.values()):
@@ -287,20 +308,20 @@ class RTSPProtocol(LineReceiver):
         if len(self._raw) < 4 or len(self._raw) < size:
             self._begun()
             return False
-        packet = InterleavedFrame.parse(bytes(self._raw[:size]))
+        channel, payload = self._raw[1], bytes(self._raw[4:size])
         del self._raw[:size]
         self._completed()
-        if packet is not None:
-            self._received_packet(packet[0])
+        self._spend(self._packet_allowance)
+        self._received_packet(channel, payload)
         return True
 
-    def _received_packet(self, packet: InterleavedFrame) -> None:
+    def _received_packet(self, channel: int, payload: bytes) -> None:
         for session, sender in self._carried():
-            if packet.channel == sender.channels[1]:
+            if channel == sender.channels[1]:
                 try:
-                    session.received(parse_compound(packet.payload))
+                    session.received(parse_compound(payload))
                 except ParseError:
-                    self.factory.tally.count("malformed interleaved RTCP")
+                    self.house.tally.count(MALFORMED_RTCP)
 
     def _begin_head(self) -> None:
         self._phase = Phase.HEAD
@@ -513,12 +534,13 @@ class RTSPProtocol(LineReceiver):
             super().dataReceived(waiting)
             self.resumeProducing()
 
-    def _spend_allowance(self) -> None:
-        """Requests above the rate are read more slowly; a burst is answered at once."""
-        wait_s = self._allowance.spend(self._clock.seconds())
+    def _spend(self, allowance: Allowance) -> None:
+        """What comes above the rate is read more slowly; a burst is taken at once."""
+        wait_s = allowance.spend(self._clock.seconds())
         if wait_s:
             self._halt(Halt.TOO_FAST)
-            self._clock.callLater(wait_s, self._resume, Halt.TOO_FAST)
+            self._disarm(self._slowness)
+            self._slowness = self._clock.callLater(wait_s, self._resume, Halt.TOO_FAST)
 
     # --- deadlines ------------------------------------------------------------------------
 
@@ -534,7 +556,7 @@ class RTSPProtocol(LineReceiver):
 
     def settle(self) -> None:
         """A request is complete: from now on silence is what is limited."""
-        self._spend_allowance()
+        self._spend(self._request_allowance)
         self._completed()
 
     def _arm_deadline(self) -> None:
@@ -627,7 +649,6 @@ class RTSPFactory(ServerFactory):
 
     def __init__(self, house: House, clock: IReactorTime) -> None:
         self.house = house
-        self.tally = Tally(clock, self._say)
         self._clock = clock
         self._limits: Limits = house.limits
         self._connections: set[RTSPProtocol] = set()
@@ -648,7 +669,7 @@ class RTSPFactory(ServerFactory):
         return protocol
 
     def _refuse(self, kind: str) -> Protocol | None:
-        self.tally.count(kind)
+        self.house.tally.count(kind)
         if self._refusals >= MAX_REFUSALS:
             return None
         self._refusals += 1
@@ -679,7 +700,3 @@ class RTSPFactory(ServerFactory):
     def connections(self) -> int:
         """How many there are."""
         return len(self._connections)
-
-    @staticmethod
-    def _say(kind: str, count: int) -> None:
-        _log.warn("{count} {kind}", count=count, kind=kind)

@@ -33,7 +33,7 @@ from typing_extensions import override
 from mjpegd import __version__
 from mjpegd.catalogue import Catalogue
 from mjpegd.errors import ConfigurationError
-from mjpegd.logs import shown
+from mjpegd.logs import Tally, say_count, shown
 from mjpegd.methods import House
 from mjpegd.options import Options, Settings
 from mjpegd.ports import MediaPorts, bind_stream, explained, url_of
@@ -52,7 +52,6 @@ class Reactor(IReactorCore, IReactorSocket, IReactorThreads, IReactorTime):
     """What the service needs of a reactor; every one that runs on POSIX has it."""
 
 
-TEST_CARD = "testcard"
 CACHE_BYTES = 64 << 20
 # URLs that are logged on start; more would bury them.
 SHOWN_URLS = 20
@@ -68,7 +67,8 @@ class MjpegService(Service):
     Args:
         settings: What the operator chose.
         reactor: Where it runs.
-        twistd: What twistd runs with, for a start that fails in the background.
+        twistd: What twistd runs with, values of any kind, for a start that fails in the
+            background.
     """
 
     def __init__(
@@ -93,7 +93,9 @@ class MjpegService(Service):
         """Open the sockets, before the daemon gives up its rights."""
         try:
             self._ports = MediaPorts(self._settings.interface, self._settings.rtp_port)
-            self._undo.callback(lambda: Deferred.fromCoroutine(self._ports.stop()))
+            self._undo.callback(
+                lambda: Deferred.fromCoroutine(self._ports.stop()).addErrback(_log_not_closed)
+            )
             self._build()
             self._listen()
         except ConfigurationError as fault:
@@ -107,7 +109,7 @@ class MjpegService(Service):
             _check_folder(self._settings.media, self._library.state())
         except ConfigurationError as fault:
             raise self._given_up(fault) from None
-        self._ports.start(self._reactor, self._reactor, self._registry.received)
+        self._ports.start(self._reactor, self._reactor, self._registry.received, self._tally)
         Deferred.fromCoroutine(self._announce()).addErrback(
             lambda failure: _log.failure("announcing the streams", failure)
         )
@@ -131,6 +133,7 @@ class MjpegService(Service):
             await deferLater(self._reactor, 0.02)
         self._factory.abort_all()
         self._catalogue.close()
+        self._tally.stop()
         await self._ports.stop()
 
     def _build(self) -> None:
@@ -139,7 +142,7 @@ class MjpegService(Service):
         card = LiveStream(TestCard(reactor, time.time, self._in_thread))
         cache = TrainCache(CACHE_BYTES)
         self._catalogue = Catalogue(
-            self._library, {TEST_CARD: card}, cache, self._in_thread, reactor
+            self._library, {card.title: card}, cache, self._in_thread, reactor
         )
         self._registry = Registry(
             reactor,
@@ -149,15 +152,17 @@ class MjpegService(Service):
             loop=settings.loop,
             random=SystemRandom(),
         )
+        self._tally = Tally(reactor, say_count)
         house = House(
-            self._catalogue,
-            self._registry,
-            self._ports,
-            settings.limits,
-            settings.max_packet_bytes,
-            settings.max_laboratory_bytes,
-            time.time,
-            int(time.time()),
+            catalogue=self._catalogue,
+            registry=self._registry,
+            ports=self._ports,
+            limits=settings.limits,
+            tally=self._tally,
+            max_packet_bytes=settings.max_packet_bytes,
+            max_laboratory_bytes=settings.max_laboratory_bytes,
+            wall_clock=time.time,
+            started=int(time.time()),
         )
         self._factory = RTSPFactory(house, reactor)
 
@@ -203,7 +208,7 @@ class MjpegService(Service):
 
     def _taken(self, port: IListeningPort) -> None:
         self._listening.append(port)
-        self._undo.callback(port.stopListening)
+        self._undo.callback(lambda: _stopped(port))
 
     def _cannot_listen(self, failure: Failure, description: str) -> None:
         refusal = _no_endpoint(description, failure.value)
@@ -251,6 +256,14 @@ class MjpegService(Service):
 
     def _in_thread(self, work: Callable[[], T], /) -> "Deferred[T]":
         return deferToThreadPool(self._reactor, self._reactor.getThreadPool(), work)
+
+
+def _stopped(port: IListeningPort) -> None:
+    maybeDeferred(port.stopListening).addErrback(_log_not_closed)
+
+
+def _log_not_closed(failure: Failure) -> None:
+    _log.failure("closing a port", failure)
 
 
 def _place(host: IAddress) -> str:
@@ -306,6 +319,9 @@ def makeService(options: Options) -> MjpegService:
 
     # The stubs know the reactor as the least that all platforms have.
     running = cast(Reactor, reactor)
+    # The reactor goes by the wall clock. When somebody sets that, films would jump or stand still
+    # and sessions would time out.
+    running.seconds = time.monotonic  # type: ignore[method-assign]  # meant to be replaced
     # The reactor takes SIGTERM for itself when it starts to run.
     running.callWhenRunning(_stop_on_sigterm, running)
     return MjpegService(options.settings, running, options.parent)

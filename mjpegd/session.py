@@ -21,16 +21,15 @@ from twisted.python.failure import Failure
 from mjpegd.errors import RTSPError
 from mjpegd.interfaces import IPacketSender
 from mjpegd.limits import Limits
-from mjpegd.logs import shown
+from mjpegd.logs import Tally, shown
 from mjpegd.playout import Cue, FilmPlayout, LivePlayout, Playout, PlayRequest
 from mjpegd.rtp import RTPStream
 from mjpegd.stream import LiveStream, Packing, Stream, Wishes
 from mjpegd.wire.packets import TrainTemplate
-from mjpegd.wire.reports import Report
+from mjpegd.wire.reports import REPORT_INTERVAL_S, Report
 
 _log = Logger()
 
-REPORT_INTERVAL_S = 5.0  # RFC 3550 section 6.2
 # Sessions are looked after once a second; the look that is nearest to the moment is on time.
 REPORT_EARLY_S = 0.5
 
@@ -94,7 +93,7 @@ class Way:
         sender: Takes the packets.
         packing: How frames are cut for it.
         lifetime: What keeps a session on it alive.
-        description: For the log, e.g. ``UDP 127.0.0.1:5000-5001``.
+        description: For the log, e.g. ``UDP, ports 5000-5001``.
         channel: The interleaved channel of RTP.
         report_ports: The viewer's UDP ports, by which its reports are known.
         carrier: The connection that the packets, or a laboratory session, depend on.
@@ -128,10 +127,6 @@ class Surroundings(Protocol):
         """The session has ended."""
         ...
 
-    def say_skipped(self, session: "Session", count: int) -> None:
-        """Frames were passed over; many of these are one line in the log."""
-        ...
-
 
 @dataclass(eq=False, slots=True)
 class Session:
@@ -160,19 +155,21 @@ class Session:
     state: State = State.READY
     connections: set[Connection] = field(default_factory=set)
     _playout: Playout = field(init=False)
-    _frames: int = 0
-    _skipped: int = 0
-    _dropped: int = 0
-    _refused: int = 0
-    _touched_s: float = 0.0
-    _orphaned_s: float | None = None
-    _next_report_s: float = 0.0
-    _is_cued: bool = False
-    _is_heard: bool = False  # since the last BYE
-    _gone: str | None = None
+    _lateness: Tally = field(init=False)
+    _frames: int = field(init=False, default=0)
+    _skipped: int = field(init=False, default=0)
+    _dropped: int = field(init=False, default=0)
+    _refused: int = field(init=False, default=0)
+    _touched_s: float = field(init=False, default=0.0)
+    _orphaned_s: float | None = field(init=False, default=None)
+    _next_report_s: float = field(init=False, default=0.0)
+    _is_cued: bool = field(init=False, default=False)
+    _is_heard: bool = field(init=False, default=False)  # since the last BYE
+    _gone: str | None = field(init=False, default=None)
 
     def __post_init__(self) -> None:
         self._playout = self._new_playout()
+        self._lateness = Tally(self._around.clock, self._say_late)
         self.touch()
 
     @property
@@ -237,7 +234,7 @@ class Session:
             request: None for a PLAY that asks for nothing new while the film plays.
 
         Raises:
-            RTSPError: 404, the stream is no more.
+            RTSPError: 404, the stream is no more; 455, PLAY has no place in the state.
         """
         if self._gone is not None:
             raise RTSPError(404, self._gone)
@@ -262,7 +259,11 @@ class Session:
             self._playout.roll()
 
     def pause(self) -> float | None:
-        """Send nothing more; media time in seconds where it stands, None for a live source."""
+        """Send nothing more; media time in seconds where it stands, None for a live source.
+
+        Raises:
+            RTSPError: 455, PAUSE has no place in the state.
+        """
         self.check(Method.PAUSE)
         self._stop()
         return self._playout.npt_s
@@ -281,6 +282,7 @@ class Session:
         for connection in list(self.connections):
             connection.session_ended(self)
         self.connections.clear()
+        self._lateness.stop()
         self._log_end(reason)
 
     def deliver(self, template: TrainTemplate, ticks: int, spread_s: float) -> None:
@@ -291,7 +293,7 @@ class Session:
     def skipped(self, count: int) -> None:
         """Frames were passed over because it was too late for them."""
         self._skipped += count
-        self._around.say_skipped(self, count)
+        self._lateness.count("skipped to the present", count)
 
     def held(self, seconds: float) -> None:
         """The film stood still because a frame could not be had in time."""
@@ -314,13 +316,12 @@ class Session:
     def broke(self, failure: Failure) -> None:
         """A fault of ours ended the playout."""
         _log.failure("session {session}: its playout broke", failure, session=self.identifier)
+        self._is_heard = False  # what broke may be what tells the time of a BYE
         self.stream_gone("internal error")
 
     def received(self, reports: list[Report]) -> None:
         """RTCP from the viewer."""
         self.touch()
-        if self._orphaned_s is not None:
-            self._orphaned_s = self._touched_s
         self.rtp.received(reports, self._around.wall_clock())
 
     def tend(self) -> None:
@@ -344,6 +345,14 @@ class Session:
         if self._orphaned_s is not None and now_s - self._orphaned_s >= limits.orphan_s:
             return "its connection is gone"
         return None
+
+    def _say_late(self, kind: str, count: int) -> None:
+        _log.warn(
+            "session {session}: too late for {count} frames, {kind}",
+            session=self.identifier,
+            count=count,
+            kind=kind,
+        )
 
     def _enter(self, state: State, why: str = "") -> None:
         if state not in {self.state, State.INIT}:  # the end has a line of its own

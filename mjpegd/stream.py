@@ -2,7 +2,6 @@
 
 import contextlib
 import itertools
-import re
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -18,9 +17,9 @@ from mjpegd.errors import MediaChangedError, MediaError, RTSPError
 from mjpegd.interfaces import IFrameSource, ILiveSource, InThread
 from mjpegd.logs import shown
 from mjpegd.wire import jpeg, jpeg_payload
-from mjpegd.wire.errors import JpegError
+from mjpegd.wire.errors import JpegError, ParseError
 from mjpegd.wire.packets import TrainTemplate
-from mjpegd.wire.times import FrameTimes, RetimedTimes
+from mjpegd.wire.times import FrameTimes, RetimedTimes, parse_rate
 
 _log = Logger()
 
@@ -32,8 +31,6 @@ PROBED_FRAMES = 16
 STILL_RATE = Fraction(1)
 # A file could give each of its frames a reason of its own.
 MAX_LOGGED_REASONS = 8
-MAX_FPS = 1000
-_FPS = re.compile(r"[0-9]{1,10}(?:\.[0-9]{1,9}|/0*[1-9][0-9]{0,9})?")
 
 
 class Packing(Protocol):
@@ -96,20 +93,11 @@ class Wishes:
         loop = query.get("loop")
         if loop not in {None, "0", "1"}:
             raise RTSPError(400, "?loop= takes 1 or 0")
-        return cls(None if fps is None else parse_fps(fps), None if loop is None else loop == "1")
-
-
-def parse_fps(text: str) -> Fraction:
-    """Frames per second as ``25``, ``29.97`` or ``30000/1001``, above 0 and at most 1000.
-
-    Raises:
-        RTSPError: 400, anything else.
-    """
-    # Bounded before it is evaluated: Fraction("1e999999999") would fill the memory.
-    fps = Fraction(text) if _FPS.fullmatch(text) else Fraction(0)
-    if not 0 < fps <= MAX_FPS:
-        raise RTSPError(400, f"frames per second are a number above 0 and at most {MAX_FPS}")
-    return fps
+        try:
+            rate = None if fps is None else parse_rate(fps)
+        except ParseError as fault:
+            raise RTSPError(400, f"?fps=: {fault.reason}") from None
+        return cls(rate, None if loop is None else loop == "1")
 
 
 class TrainCache:
@@ -165,9 +153,8 @@ class _Stream:
         unplayable_frames: How often a frame was found that could not be carried.
     """
 
-    def __init__(self, title: str, kind: str) -> None:
+    def __init__(self, title: str) -> None:
         self.title = title
-        self.kind = kind
         self.unplayable_frames = 0
         self._reasons: set[str] = set()
         self._watchers: set[Watcher] = set()
@@ -213,7 +200,7 @@ class FilmStream(_Stream):
     """
 
     def __init__(self, source: IFrameSource, cache: TrainCache, in_thread: InThread) -> None:
-        super().__init__(source.title, source.kind)
+        super().__init__(source.title)
         self.source = source
         self.changed: str | None = None
         self._serial = next(_serials)
@@ -383,7 +370,7 @@ class LiveStream(_Stream):
     """Frames as they come, packed once for all viewers that want them alike."""
 
     def __init__(self, source: ILiveSource) -> None:
-        super().__init__(source.title, source.kind)
+        super().__init__(source.title)
         self.source = source
         self._listeners: dict[Packing, list[Listener]] = {}
 

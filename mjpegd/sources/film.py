@@ -14,6 +14,7 @@ from zope.interface import implementer
 
 from mjpegd.errors import MediaError
 from mjpegd.interfaces import IFrameSource, InThread
+from mjpegd.logs import shown
 from mjpegd.sources import containers, rawjpeg
 from mjpegd.sources.indexing import Batches, Entry, Step
 from mjpegd.sources.reading import FilmFile
@@ -134,7 +135,9 @@ class Film:
 
         def start(opened: _Opened) -> Film:
             film = cls(title, opened, default_rate, in_thread)
-            Deferred.fromCoroutine(film._index_the_rest())
+            Deferred.fromCoroutine(film._index_the_rest()).addErrback(
+                lambda failure: _log.failure("indexing {stream}", failure, stream=shown(title))
+            )
             return film
 
         return in_thread(partial(_Opened, path)).addCallback(start)
@@ -178,16 +181,20 @@ class Film:
                 self.complete = self._batches.done
                 self._tell_grown()
         except MediaError as error:
-            _log.warn("{title!r}: index ends early: {error}", title=self.title, error=error)
+            _log.warn(
+                "stream {stream}: index ends early: {error}",
+                stream=shown(self.title),
+                error=shown(str(error)),
+            )
         except Exception:
-            _log.failure("{title!r}: index ends early", title=self.title)
+            _log.failure("stream {stream}: index ends early", stream=shown(self.title))
         finally:
             self.complete = True
             self._tell_grown()
         if self._batches.dropped:
             _log.warn(
-                "{title!r}: {count} frames left out that are not whole in the file",
-                title=self.title,
+                "stream {stream}: {count} frames left out that are not whole in the file",
+                stream=shown(self.title),
                 count=self._batches.dropped,
             )
 

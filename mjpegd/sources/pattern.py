@@ -24,7 +24,6 @@ TITLE = "mjpegd test card"
 HINT = "Films in the media folder play as rtsp://this-server/name"
 
 Colour = tuple[int, int, int]
-Box = tuple[int, int, int, int]
 Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 Listener = Callable[[bytes, float], None]
 

@@ -28,6 +28,7 @@ from mjpegd.catalogue import Catalogue
 from mjpegd.errors import MediaError, MediaNotFoundError
 from mjpegd.interfaces import IFrameSource, InThread
 from mjpegd.limits import Limits
+from mjpegd.logs import Tally, say_count
 from mjpegd.methods import House
 from mjpegd.registry import Registry
 from mjpegd.rtsp import RTSPFactory
@@ -217,35 +218,35 @@ class Wire:
         elif len(self.waiting) > BUFFER_BYTES and not was_jammed and self._producer is not None:
             self._producer.pauseProducing()
 
-    def writeSequence(self, iovec: Iterable[bytes]) -> None:  # noqa: N802
+    def writeSequence(self, iovec: Iterable[bytes]) -> None:
         """The server sends (see ITransport)."""
         self.write(b"".join(iovec))
 
-    def loseWriteConnection(self) -> None:  # noqa: N802
+    def loseWriteConnection(self) -> None:
         """The server has said all (see ITCPTransport)."""
         self.is_half_closed = True
 
-    def loseConnection(self) -> None:  # noqa: N802
+    def loseConnection(self) -> None:
         """The server closes (see ITransport)."""
         self.close()
 
-    def abortConnection(self) -> None:  # noqa: N802
+    def abortConnection(self) -> None:
         """The server closes at once (see ITCPTransport)."""
         self.close()
 
-    def getPeer(self) -> IPv4Address | IPv6Address:  # noqa: N802
+    def getPeer(self) -> IPv4Address | IPv6Address:
         """The client's address (see ITransport)."""
         return self._peer
 
-    def getHost(self) -> IPv4Address | IPv6Address:  # noqa: N802
+    def getHost(self) -> IPv4Address | IPv6Address:
         """The server's address (see ITransport)."""
         return self._host
 
-    def registerProducer(self, producer: IProducer, streaming: bool) -> None:  # noqa: N802
+    def registerProducer(self, producer: IProducer, streaming: bool) -> None:
         """Tell it of jams (see IConsumer)."""
         self._producer = cast(IPushProducer, producer)  # streaming says that it is one
 
-    def unregisterProducer(self) -> None:  # noqa: N802
+    def unregisterProducer(self) -> None:
         """Tell nobody (see IConsumer)."""
         self._producer = None
 
@@ -261,18 +262,18 @@ class Wire:
     def stopProducing(self) -> None:
         """The server has done (see IProducer)."""
 
-    def getTcpNoDelay(self) -> bool:  # noqa: N802
+    def getTcpNoDelay(self) -> bool:
         """See ITCPTransport."""
         return True
 
-    def setTcpNoDelay(self, enabled: bool) -> None:  # noqa: N802
+    def setTcpNoDelay(self, enabled: bool) -> None:
         """See ITCPTransport."""
 
-    def getTcpKeepAlive(self) -> bool:  # noqa: N802
+    def getTcpKeepAlive(self) -> bool:
         """See ITCPTransport."""
         return True
 
-    def setTcpKeepAlive(self, enabled: bool) -> None:  # noqa: N802
+    def setTcpKeepAlive(self, enabled: bool) -> None:
         """See ITCPTransport."""
 
     def _deliver(self) -> None:
@@ -435,7 +436,15 @@ class Server:
             self.clock, self.unix_s, limits, "mjpegd@test", loop=loop, random=Random(1)
         )
         self.house = House(
-            catalogue, self.registry, self.ports, limits, 1400, 20_480, self.unix_s, STARTED_UNIX_S
+            catalogue=catalogue,
+            registry=self.registry,
+            ports=self.ports,
+            limits=limits,
+            tally=Tally(self.clock, say_count),
+            max_packet_bytes=1400,
+            max_laboratory_bytes=20_480,
+            wall_clock=self.unix_s,
+            started=STARTED_UNIX_S,
         )
         self.factory = RTSPFactory(self.house, self.clock)
 

@@ -4,7 +4,6 @@ from typing_extensions import override
 from zope.interface.verify import verifyObject
 
 from mjpegd.flow import Allowance, Outflow
-from mjpegd.limits import Limits
 
 
 class OutflowTests(SynchronousTestCase):
@@ -32,7 +31,7 @@ class OutflowTests(SynchronousTestCase):
 class AllowanceTests(SynchronousTestCase):
     @override
     def setUp(self) -> None:
-        self.allowance = Allowance(Limits(requests_per_s=10.0, request_burst=3), 100.0)
+        self.allowance = Allowance(10.0, 3, 100.0)
 
     def test_a_burst_waits_for_nothing(self) -> None:
         self.assertEqual([self.allowance.spend(100.0) for _ in range(3)], [0.0] * 3)

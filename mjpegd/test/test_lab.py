@@ -4,9 +4,6 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from mjpegd.wire.errors import ParseError
 from mjpegd.wire.lab import (
-    DEFAULT_MAX_PACKET_BYTES,
-    FIRST_SEQUENCE,
-    JAVA_MAX_PACKET_BYTES,
     MAX_LINES,
     Dialect,
     End,
@@ -16,9 +13,7 @@ from mjpegd.wire.lab import (
     dialect,
     is_complete,
     is_request_line,
-    packet,
 )
-from mjpegd.wire.packets import RTPPacket
 
 MOVIE = "movie.Mjpeg"
 
@@ -155,10 +150,6 @@ class LabRequestTests(SynchronousTestCase):
     def test_only_a_uri_is_percent_encoded(self) -> None:
         self.assertEqual(LabRequest.parse([b"SETUP 100%25.Mjpeg RTSP/1.0"]).name, "100%25.Mjpeg")
 
-    def test_clients_that_end_lines_with_cr_have_the_smaller_buffer(self) -> None:
-        self.assertEqual(LabRequest.parse([b"PLAY a\r"]).max_packet_bytes, JAVA_MAX_PACKET_BYTES)
-        self.assertEqual(LabRequest.parse([b"PLAY a"]).max_packet_bytes, DEFAULT_MAX_PACKET_BYTES)
-
     @given(LINES)
     def test_any_lines_are_a_request_or_refused(self, lines: list[bytes]) -> None:
         try:
@@ -180,7 +171,7 @@ class LabRequestTests(SynchronousTestCase):
             b"RTSP/1.",
             b"RTP/UDP-",
         ):
-            many = line * (1_000_000 // len(line))
+            many = line * (200_000 // len(line))
             lines = [
                 b"PLAY " + many,
                 b"CSeq" + many,
@@ -312,19 +303,14 @@ class DialectTests(SynchronousTestCase):
 class AnswerTests(SynchronousTestCase):
     def test_three_lines_and_nothing_else(self) -> None:
         self.assertEqual(answer(200, 2, 123_456), b"RTSP/1.0 200 OK\nCSeq: 2\nSession: 123456\n")
-        self.assertEqual(
-            answer(404, 1, 0, "\r\n"), b"RTSP/1.0 404 Not Found\r\nCSeq: 1\r\nSession: 0\r\n"
-        )
+        self.assertEqual(answer(404, 1, 0), b"RTSP/1.0 404 Not Found\nCSeq: 1\nSession: 0\n")
 
     @given(st.integers(100, 599), st.integers(0, 10**10 - 1), st.integers(0, 999_999))
     def test_python_clients_find_their_integers(self, status: int, cseq: int, session: int) -> None:
-        for line_end in ("\n", "\r\n"):
-            lines = answer(status, cseq, session, line_end).decode().split("\n")
+        lines = answer(status, cseq, session).decode().split("\n")
 
-            self.assertEqual(
-                [int(line.split(" ")[1]) for line in lines[:3]], [status, cseq, session]
-            )
-            self.assertEqual(lines[3:], [""])
+        self.assertEqual([int(line.split(" ")[1]) for line in lines[:3]], [status, cseq, session])
+        self.assertEqual(lines[3:], [""])
 
     def test_the_java_client_finds_nine_lines(self) -> None:
         text = description(3, MOVIE, 123_456).decode()
@@ -344,18 +330,3 @@ class AnswerTests(SynchronousTestCase):
         name = LabRequest.parse([b"DESCRIBE a\xffb\rc"]).name
 
         self.assertIn(b"\nContent-Base: abc\n", description(1, name, 1))
-
-
-class PacketTests(SynchronousTestCase):
-    def test_a_packet_is_a_header_and_the_whole_file(self) -> None:
-        data = packet(b"\xff\xd8...\xff\xd9", FIRST_SEQUENCE, 7)
-
-        self.assertEqual(data[:12], bytes.fromhex("809a 0001 00000007 00000000"))
-        self.assertEqual(data[12:], b"\xff\xd8...\xff\xd9")
-
-    @given(st.integers(0, 2**40), st.integers(0, 2**40), st.binary(max_size=30))
-    def test_numbers_and_times_wrap(self, sequence: int, timestamp: int, jpeg: bytes) -> None:
-        self.assertEqual(
-            RTPPacket.parse(packet(jpeg, sequence, timestamp)),
-            RTPPacket(26, True, sequence % 2**16, timestamp % 2**32, 0, jpeg),
-        )

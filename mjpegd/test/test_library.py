@@ -87,9 +87,9 @@ class LocateTests(LibraryTestCase):
     def test_name_in_another_normal_form(self) -> None:
         name = "Übung/é.mjpeg"
         for asked, stored in (("NFC", "NFD"), ("NFD", "NFC")):
-            path = self.film(unicodedata.normalize(stored, name))  # type: ignore[arg-type]
+            path = self.film(unicodedata.normalize(stored, name))  # type: ignore[arg-type]  # str, not Literal
 
-            place = self.locate(unicodedata.normalize(asked, name))  # type: ignore[arg-type]
+            place = self.locate(unicodedata.normalize(asked, name))  # type: ignore[arg-type]  # str, not Literal
 
             self.assertEqual(path, place.path)
             path.unlink()

@@ -92,7 +92,7 @@ class ValueTests(SynchronousTestCase):
             ("--frame-rate=0", "--frame-rate '0'"),
             ("--frame-rate=1e9", "--frame-rate '1e9'"),
             ("--frame-rate=nan", "--frame-rate 'nan'"),
-            ("--max-packet-size=100", "--max-packet-size '100': a whole number from 288 to 65507"),
+            ("--max-packet-size=100", "--max-packet-size '100': a whole number from 268 to 65507"),
             ("--max-packet-size=65508", "--max-packet-size '65508'"),
             ("--lab-max-packet-size=1023", "--lab-max-packet-size '1023'"),
             ("--session-timeout=5", "--session-timeout '5': a whole number from 20 to 3600"),

@@ -8,10 +8,12 @@ from itertools import pairwise
 
 from hypothesis import given
 from hypothesis import strategies as st
+from twisted.internet.task import Clock
 from twisted.logger import capturedLogs
 from twisted.trial.unittest import SynchronousTestCase
 from typing_extensions import override
 
+from mjpegd.logs import Tally
 from mjpegd.rtp import RTCPProtocol, RTPProtocol
 from mjpegd.test.conversation import (
     FILM,
@@ -26,6 +28,7 @@ from mjpegd.test.conversation import (
     flat,
     header,
     jpegs,
+    large_picture,
     promised,
     said,
 )
@@ -49,11 +52,14 @@ LAB_SETUP = f"SETUP {FILM} RTSP/1.0\nCSeq: 1\nTransport: RTP/UDP; client_port= 2
 
 
 def trains_of(film: FakeFilm) -> list[list[RTPPacket]]:
-    """What a viewer over UDP gets of a film: one train per frame."""
+    """What a viewer over UDP gets of a film to its end: one train per frame."""
     server = Server(film=film)
     server.connect().play()
     server.advance(2)
-    return server.sender.trains
+    trains = server.sender.trains
+    if len(trains) != film.times.count:
+        raise AssertionError(f"{len(trains)} of {film.times.count} frames came")
+    return trains
 
 
 def describe(client: Client, uri: str = URL) -> Description:
@@ -340,23 +346,22 @@ class ConversationTests(SynchronousTestCase):
 
     @given(st.binary(max_size=300))
     def test_36_whatever_comes_to_the_media_ports_is_swallowed(self, datagram: bytes) -> None:
-        for protocol in (
-            RTPProtocol(self.server.registry.received),
-            RTCPProtocol(self.server.registry.received),
-        ):
+        tally = Tally(Clock(), lambda *_: None)
+        for kind in (RTPProtocol, RTCPProtocol):
+            protocol = kind(self.server.registry.received, tally)
             with capturedLogs() as events:
                 protocol.datagramReceived(datagram, (VIEWER, 5000))
             self.assertEqual(events, [])
 
     def test_36_what_players_open_their_nat_with_harms_nobody(self) -> None:
         self.client.play()
-        rtcp = RTCPProtocol(self.server.registry.received)
+        rtcp = RTCPProtocol(self.server.registry.received, self.server.house.tally)
 
         with capturedLogs() as events:
             for datagram in (bytes(200), b"\xfe\xed\xfa\xce", b"\x80" + bytes(11), b"\x80\xc9"):
-                RTPProtocol(self.server.registry.received).datagramReceived(
-                    datagram, (VIEWER, 5000)
-                )
+                RTPProtocol(
+                    self.server.registry.received, self.server.house.tally
+                ).datagramReceived(datagram, (VIEWER, 5000))
                 rtcp.datagramReceived(datagram, (VIEWER, 5001))
             rtcp.datagramReceived(b"\x80\xc9\x00\x01" + bytes(4), (VIEWER, 5001))
 
@@ -451,15 +456,17 @@ class ConversationTests(SynchronousTestCase):
         )
 
     def test_54_frames_for_the_laboratory_are_whole_and_fit(self) -> None:
-        server = Server(film=LargeFilm(size=(1600, 1200)))
+        count, size = 6, (1200, 900)
+        self.assertGreater(min(len(large_picture(number, size)) for number in range(count)), 20_468)
+        server = Server(film=LargeFilm(count, size))
         client = server.connect()
         client.send(LAB_SETUP + "\n\n")
         client.send(f"PLAY {FILM} RTSP/1.0\nCSeq: 2\n\n")
-        server.advance(2)
+        server.advance(1)
 
         packets = flat(server.sender.trains)
-        self.assertEqual([packet.sequence for packet in packets], list(range(1, 25)))
-        self.assertEqual([number_of(packet.payload) for packet in packets], list(range(24)))
+        self.assertEqual([packet.sequence for packet in packets], list(range(1, count + 1)))
+        self.assertEqual([number_of(packet.payload) for packet in packets], list(range(count)))
         for packet in packets:
             self.assertTrue(packet.marker)
             self.assertLessEqual(len(packet.payload), 20_468)
@@ -504,7 +511,9 @@ class ConversationTests(SynchronousTestCase):
         self.client.play()
         self.server.advance(0.5)
 
-        for spread_s in self.server.sender.spreads_s:
+        spreads_s = self.server.sender.spreads_s
+        self.assertEqual(len(spreads_s), 13)
+        for spread_s in spreads_s:
             self.assertAlmostEqual(spread_s, 0.5 / 24, places=6)
 
 
@@ -516,7 +525,7 @@ class ReceptionTests(SynchronousTestCase):
         server.advance(0.1)
         ssrc = server.sender.trains[0][0].ssrc
         block = ReportBlock(ssrc, 0, 3, 0, 900, 0, 0)
-        RTCPProtocol(server.registry.received).datagramReceived(
+        RTCPProtocol(server.registry.received, server.house.tally).datagramReceived(
             compound(ReceiverReport(9, (block,))), (VIEWER, 5001)
         )
 

@@ -24,7 +24,7 @@ from mjpegd.test.fakes import FakeFilm, FakeLive, at_once, small_picture
 from mjpegd.test.pictures import number_of
 from mjpegd.wire.clock import RTP_CLOCK_HZ
 from mjpegd.wire.jpeg_payload import Reassembler, to_jpeg
-from mjpegd.wire.packets import RTPPacket, TrainTemplate, sequence_add, timestamp_add
+from mjpegd.wire.packets import RTPPacket, TrainTemplate
 
 PACKING = JpegPacking(max_payload_bytes=1388, interleaved=False)
 FIRST_TICKS = 7000
@@ -587,16 +587,20 @@ class DayTests(PlayoutTestCase):
         self.clock.pump([2.0] * 43_200)
 
         rtp = RTPStream(ssrc=1, sequence=40_000, first_ticks=0, cname="mjpegd")
-        sequence, timestamp, wraps = 40_000, FIRST_TICKS, 0
-        for _, template, ticks in self.viewer.delivered:
-            packets = list(rtp.train(template, ticks).packets())
-            packet = RTPPacket.parse(bytes(packets[0]))
-            self.assertEqual((packet.sequence, packet.timestamp), (sequence, timestamp))
-            sequence = sequence_add(sequence, len(packets))
-            timestamp = timestamp_add(timestamp, 2 * RTP_CLOCK_HZ)
-            wraps += timestamp < packet.timestamp
+        sequence_wraps = 2**16 - 40_000
+        timestamp_wraps = (2**32 - FIRST_TICKS) // (2 * RTP_CLOCK_HZ) + 1
+        looked_at = {0, 43_200}
+        for number in (sequence_wraps, timestamp_wraps):
+            looked_at.update(range(number - 100, number + 100))
         self.assertEqual(len(self.viewer.delivered), 43_201)
-        self.assertEqual(wraps, 1)
+        for number, (_, template, ticks) in enumerate(self.viewer.delivered):
+            train = rtp.train(template, ticks)
+            if number in looked_at:
+                [packet] = (RTPPacket.parse(bytes(data)) for data in train.packets())
+                self.assertEqual(packet.sequence, (40_000 + number) % 2**16)
+                self.assertEqual(
+                    packet.timestamp, (FIRST_TICKS + number * 2 * RTP_CLOCK_HZ) % 2**32
+                )
         self.assertLess(self.viewer.moments_s()[-1] - self.began_s - 86_400, 0.001)
 
     def test_uneven_timers_do_not_add_up(self) -> None:

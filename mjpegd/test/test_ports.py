@@ -4,10 +4,12 @@ from typing import Any, cast
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorSocket, IReactorTime
+from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 from typing_extensions import override
 
 from mjpegd.errors import ConfigurationError
+from mjpegd.logs import Tally, say_count
 from mjpegd.ports import BACKLOG, MediaPorts, bind, bind_stream, explained, url_of
 from mjpegd.wire.reports import ReceiverReport, Report, compound
 
@@ -189,7 +191,9 @@ class StartedPortsTests(TestCase):
         self.ports = MediaPorts("", 0)
         self.addCleanup(lambda: _ended(self.ports))
         running = cast(IReactorTime, reactor)  # the stubs do not know which reactor it is
-        self.ports.start(cast(IReactorSocket, reactor), running, self.take)
+        self.ports.start(
+            cast(IReactorSocket, reactor), running, self.take, Tally(Clock(), say_count)
+        )
         self.viewer = bind(socket.SOCK_DGRAM, "127.0.0.1", 0)
         self.addCleanup(self.viewer.close)
         self.viewer.settimeout(5)

@@ -9,6 +9,8 @@ from mjpegd.limits import Limits
 from mjpegd.test.conversation import TCP, UDP, URL, VIEWER, Server, byes, said
 from mjpegd.wire.reports import ReceiverReport, Report, ReportBlock
 
+ELSEWHERE = "RTP/AVP;unicast;client_port=5002-5003"
+
 
 class RegistryTests(SynchronousTestCase):
     @override
@@ -78,12 +80,28 @@ class RegistryTests(SynchronousTestCase):
         self.assertEqual(session.rtp.reception.reports, 0)
         self.assertEqual(len(self.registry), 0)
 
-    def test_the_address_of_a_session_that_ended_is_nobodys(self) -> None:
-        self.client.play(UDP)
-        self.client.ask("TEARDOWN")
+    def test_reports_that_come_after_the_end_are_nobodys(self) -> None:
+        for setups in ((UDP,), (UDP, ELSEWHERE)):
+            self.client.setup(setups[0])
+            for transport in setups[1:]:
+                self.client.setup(transport, Session=self.client.session)
+            session = self.registry.find(self.client.session, VIEWER)
+            self.client.ask("TEARDOWN")
 
-        self.registry.received([ReceiverReport(0, ())], VIEWER, 5001)
-        self.assertEqual(len(self.registry), 0)
+            for port in (60_000, 5000, 5001, 5002, 5003):
+                self.registry.received(self.about(session.rtp.ssrc, 7), VIEWER, port)
+                self.assertEqual(session.rtp.reception.reports, 0, (setups, port))
+
+    def test_a_second_setup_leaves_the_ports_of_the_first_to_nobody(self) -> None:
+        for port, alive in ((5003, 1), (5001, 0)):
+            self.client.setup(UDP)
+            self.client.setup(ELSEWHERE, Session=self.client.session)
+            for _ in range(4):
+                self.server.advance(20, step_s=1)
+                self.registry.received([ReceiverReport(0, ())], VIEWER, port)
+
+            self.assertEqual(len(self.registry), alive)
+            self.client.ask("TEARDOWN")
 
     def test_the_newest_session_has_an_address_and_keeps_it(self) -> None:
         older = self.server.connect()

@@ -16,7 +16,6 @@ from mjpegd.wire.reports import (
     compound,
     is_rtcp,
     parse_compound,
-    report_interval_s,
     round_trip_s,
 )
 
@@ -218,11 +217,3 @@ class RoundTripTests(SynchronousTestCase):
         block = answer_to(0xFFFF_8000, 0x0000_8000)
 
         self.assertEqual(round_trip_s(block, 0x0000_4000 << 16), 0.25)
-
-
-class IntervalTests(SynchronousTestCase):
-    def test_five_seconds_half_more_or_less(self) -> None:
-        self.assertEqual([report_interval_s(r) for r in (0.0, 0.5, 1.0)], [2.5, 5.0, 7.5])
-
-    def test_the_first_comes_in_half_the_time(self) -> None:
-        self.assertEqual(report_interval_s(0.5, first=True), 2.5)

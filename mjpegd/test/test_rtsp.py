@@ -484,7 +484,7 @@ class ChannelTests(SynchronousTestCase):
             for _ in range(50):
                 client.send(InterleavedFrame(1, b"nonsense").to_bytes())
 
-        self.assertEqual(said(events), ["1 malformed interleaved RTCP"])
+        self.assertEqual(said(events), ["1 malformed RTCP packets"])
 
     def test_all_channels_taken_is_461(self) -> None:
         client = Server(Limits(sessions_per_connection=1000)).connect()

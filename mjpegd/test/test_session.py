@@ -144,14 +144,12 @@ class LifetimeTests(SynchronousTestCase):
         self.server.advance(11.1)
         self.assertFalse(self.lives())
 
-    def test_reports_show_that_the_viewer_of_a_lost_connection_is_there(self) -> None:
+    def test_reports_do_not_keep_the_viewer_of_a_lost_connection(self) -> None:
         self.client.play(UDP)
         self.client.close()
-        for _ in range(10):
+        for _ in range(2):
             self.server.advance(6)
             self.server.registry.received([ReceiverReport(1, ())], VIEWER, 5001)
-        self.assertTrue(self.lives())
-        self.server.advance(11.1)
 
         self.assertFalse(self.lives())
 

@@ -10,8 +10,9 @@ from typing import Self
 
 from mjpegd.wire.errors import ParseError
 
+MAX_PORT = 65_535
 # RFC 2068 section 2.2; a pattern, for methods, names of headers and identifiers of sessions.
-TOKEN = r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"  # noqa: S105
+TOKEN = r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"  # noqa: S105 - no password
 
 # Commas and semicolons inside quotes do not separate: mode="PLAY,RECORD".
 _ALTERNATIVE = re.compile(r'(?:"[^"]*"|[^",])+')
@@ -29,7 +30,6 @@ _RTP_INFO_END = re.compile(r";\s*(?=(?:seq|rtptime)\s*=)", re.IGNORECASE)
 _RTP_INFO_NEXT = re.compile(r",\s*(?=url\s*=)", re.IGNORECASE)
 
 _PROFILES = frozenset({"RTP/AVP", "RTP/AVPF", "RTP/SAVP", "RTP/SAVPF"})
-_LAST_PORT = 65535
 _LAST_CHANNEL = 255
 
 
@@ -129,9 +129,9 @@ class Transport:
             profile,
             lower,
             multicast="multicast" in values,
-            client_port=pair("client_port", 1, _LAST_PORT),
-            server_port=pair("server_port", 1, _LAST_PORT),
-            port=pair("port", 1, _LAST_PORT),
+            client_port=pair("client_port", 1, MAX_PORT),
+            server_port=pair("server_port", 1, MAX_PORT),
+            port=pair("port", 1, MAX_PORT),
             interleaved=pair("interleaved", 0, _LAST_CHANNEL),
             destination=values.get("destination") or None,
             source=values.get("source") or None,

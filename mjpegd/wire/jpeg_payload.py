@@ -7,9 +7,6 @@ from typing import Self
 from mjpegd.wire.errors import ParseError
 from mjpegd.wire.jpeg import EOI, SOI, STANDARD_HUFFMAN, JpegFrame
 
-MAIN_HEADER_BYTES = 8
-RESTART_HEADER_BYTES = 4
-QUANTIZATION_HEADER_BYTES = 4
 QUANTIZATION_TABLES_BYTES = 128
 
 # The first payload has to hold all headers, both tables and some data: 144 bytes of headers.

@@ -15,7 +15,7 @@ from urllib.parse import unquote
 
 from mjpegd.wire.errors import ParseError
 from mjpegd.wire.messages import REASONS
-from mjpegd.wire.packets import JPEG_PAYLOAD_TYPE, RTPPacket
+from mjpegd.wire.packets import JPEG_PAYLOAD_TYPE
 
 # Most Python clients call recvfrom(20480), the Java one has a buffer of 15000 bytes; what is
 # longer is cut, and shows nothing or half a picture.
@@ -200,13 +200,8 @@ class LabRequest:
             line_end="\r\n" if lines[0].endswith(b"\r") else "\n",
         )
 
-    @property
-    def max_packet_bytes(self) -> int:
-        """How long a packet may be for the client that sends such requests."""
-        return JAVA_MAX_PACKET_BYTES if self.line_end == "\r\n" else DEFAULT_MAX_PACKET_BYTES
 
-
-def answer(status: int, cseq: int, session: int, line_end: str = "\n") -> bytes:
+def answer(status: int, cseq: int, session: int) -> bytes:
     """The three lines that answer any request.
 
     No client reads a fourth line or an empty one, and the last of three integers must be
@@ -216,10 +211,8 @@ def answer(status: int, cseq: int, session: int, line_end: str = "\n") -> bytes:
         status: Status code of RTSP.
         cseq: The request's number.
         session: The session's number; 0 where there is none.
-        line_end: LF or CRLF.
     """
-    text = f"{_head(status, cseq)}Session: {session}\n"
-    return text.replace("\n", line_end).encode("ascii")
+    return f"{_head(status, cseq)}Session: {session}\n".encode("ascii")
 
 
 def description(cseq: int, name: str, session: int) -> bytes:
@@ -238,19 +231,6 @@ def description(cseq: int, name: str, session: int) -> bytes:
         f"Content-Length: {len(body)}\n"
     )
     return (head + body).encode()
-
-
-def packet(jpeg: bytes, sequence: int, timestamp: int) -> bytes:
-    """One frame as a packet: the whole JPEG file, with the marker that some clients wait for.
-
-    Args:
-        jpeg: From SOI to EOI; with the header at most what the client can receive.
-        sequence: Number of the frame from FIRST_SEQUENCE on, taken modulo 2**16: a client
-            shows nothing after 65535.
-        timestamp: Any clock; taken modulo 2**32. Clients do not use it.
-    """
-    number, time = sequence & 0xFFFF, timestamp & 0xFFFFFFFF
-    return RTPPacket(JPEG_PAYLOAD_TYPE, True, number, time, ssrc=0, payload=jpeg).to_bytes()
 
 
 def _head(status: int, cseq: int) -> str:

@@ -12,6 +12,7 @@ from typing import Self
 
 from mjpegd.wire.errors import ParseError
 from mjpegd.wire.headers import TOKEN, parse_number
+from mjpegd.wire.packets import INTERLEAVED_MAGIC
 
 VERSION = "RTSP/1.0"
 
@@ -243,7 +244,7 @@ class InterleavedFrame:
         Raises:
             ParseError: The data do not begin with a dollar sign.
         """
-        if data[:1] not in (b"$", b""):
+        if data[:1] not in (INTERLEAVED_MAGIC, b""):
             raise ParseError(0, "interleaved")
         if len(data) < _FRAME_PREFIX.size:
             return None
@@ -260,7 +261,7 @@ class InterleavedFrame:
             ValueError: The channel or the length does not fit its field.
         """
         try:
-            prefix = _FRAME_PREFIX.pack(b"$", self.channel, len(self.payload))
+            prefix = _FRAME_PREFIX.pack(INTERLEAVED_MAGIC, self.channel, len(self.payload))
         except struct.error as error:
             raise ValueError(f"no interleaved frame: {error}") from None
         return prefix + self.payload

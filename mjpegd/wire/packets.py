@@ -8,6 +8,7 @@ from mjpegd.wire.errors import ParseError
 
 RTP_HEADER_BYTES = 12
 INTERLEAVED_PREFIX_BYTES = 4
+INTERLEAVED_MAGIC = b"$"
 JPEG_PAYLOAD_TYPE = 26
 
 # The interleaved prefix tells the length of a packet in 16 bits (RFC 2326 section 10.12).
@@ -20,7 +21,6 @@ _PADDING = 0x20
 _EXTENSION = 0x10
 _CSRC_COUNT = 0x0F
 _MARKER = 0x80
-_INTERLEAVED_MAGIC = 0x24
 
 #  0                   1                   2                   3
 # +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
@@ -30,7 +30,7 @@ _INTERLEAVED_MAGIC = 0x24
 _HEADER = struct.Struct("!BBHLL")
 _TIMESTAMP_SSRC = struct.Struct("!LL")
 _EXTENSION_HEADER = struct.Struct("!HH")
-_INTERLEAVED_PREFIX = struct.Struct("!BBH")
+_INTERLEAVED_PREFIX = struct.Struct("!cBH")
 
 # The bytes of the sequence numbers of a whole train are one slice of each of these, wherever it
 # starts and across the wrap.
@@ -46,11 +46,6 @@ def sequence_add(sequence: int, count: int) -> int:
 def sequence_delta(newer: int, older: int) -> int:
     """How many packets ``newer`` is ahead of ``older``: -32768..32767, the shorter way round."""
     return ((newer - older + 0x8000) & 0xFFFF) - 0x8000
-
-
-def timestamp_add(timestamp: int, ticks: int) -> int:
-    """The RTP timestamp `ticks` later, modulo 2**32."""
-    return (timestamp + ticks) & 0xFFFFFFFF
 
 
 def timestamp_delta(newer: int, older: int) -> int:
@@ -168,18 +163,8 @@ class PacketTrain:
 
     def packets(self) -> Iterator[memoryview]:
         """Each packet, as a view into the buffer."""
-        return self.parts(self.stride)
-
-    def parts(self, max_bytes: int, max_packets: int = MAX_TRAIN_PACKETS) -> Iterator[memoryview]:
-        """Runs of whole packets, as views into the buffer.
-
-        Args:
-            max_bytes: A run is at most this long, or one packet where that alone is longer.
-            max_packets: A run has at most this many packets, at least one.
-        """
-        step = self.stride * max(1, min(max_bytes // self.stride, max_packets))
-        view = memoryview(self.buffer)
-        return (view[start : start + step] for start in range(0, len(view), step))
+        view, stride = memoryview(self.buffer), self.stride
+        return (view[start : start + stride] for start in range(0, len(view), stride))
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,30 +190,25 @@ class TrainTemplate:
     interleaved: bool
 
     @classmethod
-    def from_payloads(
-        cls,
-        payloads: Sequence[bytes],
-        *,
-        interleaved: bool,
-        payload_type: int = JPEG_PAYLOAD_TYPE,
-    ) -> "TrainTemplate":
+    def from_payloads(cls, payloads: Sequence[bytes], *, interleaved: bool) -> "TrainTemplate":
         """Put headers before the payloads of one frame.
 
         Args:
             payloads: At least one; all but the last of one size, the last not longer.
             interleaved: Put prefixes for an RTSP connection before the packets.
-            payload_type: 0..127.
 
         Raises:
             ValueError: The payloads are not as they must be, too long or too many.
         """
         _check_payloads(payloads)
-        plain, last = (_HEADER.pack(_VERSION_2, payload_type | m, 0, 0, 0) for m in (0, _MARKER))
+        plain, last = (
+            _HEADER.pack(_VERSION_2, JPEG_PAYLOAD_TYPE | m, 0, 0, 0) for m in (0, _MARKER)
+        )
         chunks = []
         for payload in payloads:
             if interleaved:
                 size = RTP_HEADER_BYTES + len(payload)
-                chunks.append(_INTERLEAVED_PREFIX.pack(_INTERLEAVED_MAGIC, 0, size))
+                chunks.append(_INTERLEAVED_PREFIX.pack(INTERLEAVED_MAGIC, 0, size))
             chunks += plain, payload
         chunks[-2] = last
         prefix_bytes = INTERLEAVED_PREFIX_BYTES if interleaved else 0

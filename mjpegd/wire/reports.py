@@ -20,7 +20,8 @@ _REPORT_TYPES = range(200, 208)
 # Senders put two to five packets into a datagram; one full of empty packets is an attack.
 MAX_COMPOUND_PACKETS = 32
 
-# RFC 3550 section 6.2: on average one report in five seconds, never at regular times.
+# The least interval of RFC 3550 section 6.2. It is not made random: a session has two
+# participants, and no crowd whose reports could fall on one moment.
 REPORT_INTERVAL_S = 5.0
 
 _CNAME = 1
@@ -319,19 +320,6 @@ def round_trip_s(block: ReportBlock, now_ntp: int) -> float | None:
         return None
     units = (ntp_middle(now_ntp) - block.last_sr - block.delay_since_last_sr) & 0xFFFFFFFF
     return units / _UNITS_PER_SECOND if units < 2**31 else None
-
-
-def report_interval_s(random_0_1: float, *, first: bool = False) -> float:
-    """How long to wait with the next report (RFC 3550 section 6.2).
-
-    With a handful of participants the minimum interval always wins over the share of the
-    bandwidth; without reconsideration its compensation (section 6.3.1) has no place either.
-
-    Args:
-        random_0_1: A new random number, 0 <= random_0_1 < 1.
-        first: Nothing was reported yet; half the time is enough.
-    """
-    return REPORT_INTERVAL_S * (0.5 if first else 1.0) * (0.5 + random_0_1)
 
 
 def _packet_size(data: bytes, start: int) -> int:

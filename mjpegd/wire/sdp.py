@@ -6,9 +6,9 @@ from fractions import Fraction
 from typing import Self
 
 from mjpegd.wire.errors import ParseError
+from mjpegd.wire.packets import JPEG_PAYLOAD_TYPE
 
 MEDIA_TYPE = "application/sdp"
-JPEG_PAYLOAD_TYPE = 26
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]+")
 _ORIGIN = re.compile(r"\S+ +([0-9]{1,20}) +([0-9]{1,20}) +IN +(IP[46]) +(\S+)")
@@ -18,7 +18,7 @@ _FORMAT = re.compile(r"\b[0-9]{1,3}\b")
 _MAX_FORMATS = 32
 _FRAMERATE = re.compile(r"[0-9]{1,6}(?:\.[0-9]{1,9})?")
 _DIMENSIONS = re.compile(r"([0-9]{1,5}) *, *([0-9]{1,5})")
-_ANY_ADDRESS = {"IP4": "0.0.0.0", "IP6": "::"}  # noqa: S104
+_ANY_ADDRESS = {"IP4": "0.0.0.0", "IP6": "::"}  # noqa: S104 - nothing is bound to it
 
 
 @dataclass(frozen=True, slots=True)

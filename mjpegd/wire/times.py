@@ -1,13 +1,33 @@
 """Frame number <-> media time, in seconds from the first frame of a film."""
 
+import re
 from array import array
 from bisect import bisect_right
 from fractions import Fraction
 from typing import Protocol
 
+from mjpegd.wire.errors import ParseError
+
 # A player that seeks to a frame names its time in whole milliseconds, cut off, not rounded
 # (FFmpeg prints "%03d" of the remainder): what is less than this before a frame means that frame.
 SEEK_TOLERANCE_S = 0.001
+MAX_RATE = 1000
+
+_RATE = re.compile(r"[0-9]{1,10}(?:\.[0-9]{1,9}|/0*[1-9][0-9]{0,9})?")
+
+
+def parse_rate(text: str) -> Fraction:
+    """Frames per second as ``25``, ``29.97`` or ``30000/1001``, above 0 and at most 1000.
+
+    Raises:
+        ParseError: Anything else.
+    """
+    # Bounded before it is evaluated: Fraction("1e999999999") would fill the memory.
+    rate = Fraction(text) if _RATE.fullmatch(text) else Fraction(0)
+    if not 0 < rate <= MAX_RATE:
+        reason = f"frames per second are a number above 0 and at most {MAX_RATE}"
+        raise ParseError(0, "frame-rate", reason)
+    return rate
 
 
 def seek_tolerance_s(rate: Fraction) -> float:

@@ -96,10 +96,6 @@ class StreamURL:
         name = f"trackID={track}"
         return name if self.raw_query is None else f"{self.aggregate}/{name}"
 
-    def to_text(self) -> str:
-        """The URL as a player would send it."""
-        return self.aggregate if self.track is None else f"{self.aggregate}/trackID={self.track}"
-
 
 def without_userinfo(uri: str) -> str:
     """A request URI as it may be echoed and logged: without user and password."""

@@ -19,14 +19,20 @@ from tests.system.cases import FPS, SystemTestCase
 from tests.system.daemon import Daemon
 
 AT_A_TIME = 4  # Players wait more than they work.
-LONG_FRAMES = 75
-START = 50
+LONG_FRAMES = 250
+START = 225
 REQUIRE_TOOLS = "MJPEGD_REQUIRE_TOOLS"
 
 
 def numbers(pictures: list[Image.Image]) -> list[int]:
     """The numbers that the pictures show."""
     return [number_of(shown) for shown in pictures]
+
+
+def long_film() -> Clip:
+    """A film of ten seconds."""
+    frames = [picture(number, SIZE) for number in range(LONG_FRAMES)]
+    return Clip({"long.avi": films.avi(frames)}, "long.avi", frames)
 
 
 class EveryFrame(SystemTestCase):
@@ -55,6 +61,13 @@ class EveryFrame(SystemTestCase):
     def test_jpegs_over_tcp(self) -> None:
         self.assert_shows(jpegs(), "tcp")
 
+    def test_a_long_film_over_udp_and_tcp_at_once(self) -> None:
+        clip = long_film()
+        daemon = self.running(clip.files)
+        with ThreadPoolExecutor(AT_A_TIME) as pool:
+            for show in pool.map(lambda way: self.stream(daemon, clip, way), ("udp", "tcp")):
+                self.assertEqual(numbers(show.pictures), [*range(LONG_FRAMES)], show.words)
+
     def assert_shows(self, clips: tuple[Clip, ...], transport: str) -> None:
         """The streams of all these clips show what their frames show without a network."""
         daemon = self.running({path: data for clip in clips for path, data in clip.files.items()})
@@ -73,7 +86,7 @@ class EveryFrame(SystemTestCase):
     ) -> Show:
         """What the player shows of a clip that is served."""
         command = self.player.stream(daemon.url(quote(clip.path)), transport, start_s)
-        return play(command, self.shows / "stream" / clip.path, clip.size)
+        return play(command, self.shows / transport / clip.path, clip.size)
 
     def local(self, clip: Clip) -> Show:
         """What the player shows of the clip's frames, without us."""
@@ -94,8 +107,7 @@ class Seeking(EveryFrame):
 
     def assert_starts_later(self, transport: str) -> None:
         """The first picture shown is the one of the time asked for."""
-        frames = [picture(number, SIZE) for number in range(LONG_FRAMES)]
-        clip = Clip({"long.avi": films.avi(frames)}, "long.avi", frames)
+        clip = long_film()
 
         show = self.stream(self.running(clip.files), clip, transport, START / FPS)
 

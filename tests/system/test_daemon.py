@@ -10,6 +10,8 @@ import time
 from pathlib import Path
 
 from mjpegd import __version__
+from mjpegd.test import films
+from mjpegd.test.pictures import picture
 from tests.system.cases import FPS, SystemTestCase, film, numbers
 from tests.system.daemon import PATIENCE_S, Daemon
 from tests.tools.client import Client
@@ -43,16 +45,21 @@ class StopTests(SystemTestCase):
         self.assertNotIn(TRACEBACK, daemon.log)
 
     def test_sigterm_does_not_wait_for_a_viewer_that_reads_nothing(self) -> None:
-        daemon = self.running()
-        viewer = self.viewer(daemon, "testcard", over_tcp=True)
+        frames = [picture(number, (2040, 2040), quality=95) for number in range(2)]
+        daemon = self.running({"film.mjpeg": films.laboratory(frames)})
+        viewer = self.viewer(daemon, "film.mjpeg?loop=1&fps=100", over_tcp=True)
         viewer.play()
-        time.sleep(3.0)  # until nothing fits into the kernel's buffers any more
+        before = -1
+        while (waiting := viewer.unread_bytes()) > before:
+            before = waiting
+            time.sleep(0.3)  # enough to fill the daemon's side of the connection as well
 
         began_s = time.monotonic()
         status = daemon.stop()
 
         self.assertLess(time.monotonic() - began_s, 2.0)
         self.assertEqual(status, 0)
+        self.assertRegex(daemon.log, r"[1-9]\d* dropped")  # it was full indeed
         self.assertNotIn(TRACEBACK, daemon.log)
 
     def test_sigterm_while_a_large_folder_is_looked_through_ends_within_2_s(self) -> None:
@@ -60,6 +67,7 @@ class StopTests(SystemTestCase):
         for number in range(20_000):
             (daemon.media / f"{number}.txt").write_bytes(b"no film")
         daemon.start()
+        self.assertNotIn("film.avi", daemon.log)  # the list of streams comes with the walk's end
 
         began_s = time.monotonic()
         status = daemon.stop()

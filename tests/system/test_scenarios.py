@@ -148,7 +148,6 @@ class LongRunTests(SystemTestCase):
         for viewer in viewers:
             self.assertGreater(viewer.reception.frame_count, 20 * MEMORY_RUN_S)
             self.assertEqual(viewer.reception.torn, 0)
-        self.assertNotIn("too late", daemon.log)
 
 
 class SizesAndQualitiesTests(SystemTestCase):

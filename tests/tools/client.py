@@ -9,9 +9,12 @@
 Nothing is read but while a request waits for its answer, or in `wait`.
 """
 
+import fcntl
 import select
 import socket
+import termios
 import time
+from array import array
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -276,6 +279,12 @@ class Client:
     def wait_for_report(self, timeout_s: float | None = None) -> bool:
         """Receive until RTCP has come."""
         return self.wait(lambda: bool(self.reception.reports), timeout_s)
+
+    def unread_bytes(self) -> int:
+        """What the kernel holds of the connection because nobody reads it."""
+        held = array("i", [0])
+        fcntl.ioctl(self._connection, termios.FIONREAD, held)
+        return held[0]
 
     def receive_for(self, seconds: float) -> None:
         """Receive for a time."""
