@@ -101,7 +101,9 @@ class Catalogue:
         """What can be watched, at most ``limit`` of it, and how much there is in all."""
         listings, count = await self._library.listing(limit)
         always = [Listing(stream.title, path) for path, stream in self._live.items()]
-        return (always + listings)[:limit], count + len(always)
+        # A film of the same name cannot be reached, so it is not there.
+        films = [listing for listing in listings if listing.url_path not in self._live]
+        return (always + films)[:limit], count - len(listings) + len(films) + len(always)
 
     def close(self) -> None:
         """Close all streams; one that is being opened fails, and is closed."""

@@ -166,6 +166,17 @@ class Laboratory:
         self._finish()
         return b""
 
+    def has_begun(self, rest: bytes) -> bool:
+        """A message has begun that is not complete; ``rest`` is a line whose end has not come."""
+        return bool(self._lines or rest.strip())
+
+    def give_up(self, rest: bytes) -> None:
+        """Nothing more will come: answer what has come of a message."""
+        if rest.strip():
+            self._lines.append(rest)
+        if self._lines:
+            self._finish()
+
     def close(self, reason: str = "its connection closed") -> None:
         """End the session, if there is one; ``reason`` is a phrase for the log."""
         if self._session is not None:
@@ -214,12 +225,13 @@ class Laboratory:
             return fault.status
         if isinstance(fault, MediaError):
             status = 404 if isinstance(fault, MediaNotFoundError) else 415
-            _log.info(
-                "{peer} (laboratory) gets {status}: {reason}",
-                peer=self._connection.host,
-                status=status,
-                reason=shown(str(fault)),
-            )
+            if self._house.tally.passes("more laboratory requests refused"):
+                _log.info(
+                    "{peer} (laboratory) gets {status}: {reason}",
+                    peer=self._connection.host,
+                    status=status,
+                    reason=shown(str(fault)),
+                )
             return status
         _log.failure(
             "{peer}, session {session}: a laboratory request broke",

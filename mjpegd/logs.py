@@ -11,6 +11,8 @@ _log = Logger()
 # Long enough for any real path or User-Agent, short enough that nobody fills a log with it.
 SHOWN_CHARACTERS = 200
 FLOOD_INTERVAL_S = 10.0
+# Of lines that name a viewer, so many are written before the rest becomes a number.
+LINES_PER_INTERVAL = 20
 
 
 def shown(text: str) -> str:
@@ -46,6 +48,7 @@ class Tally:
         self._clock = clock
         self._say = say
         self._counts: Counter[str] = Counter()
+        self._written: Counter[str] = Counter()
         self._calls: dict[str, IDelayedCall] = {}
 
     def count(self, kind: str, times: int = 1) -> None:
@@ -56,6 +59,21 @@ class Tally:
             self._counts[kind] = 0
             self._say(kind, times)
             self._calls[kind] = self._clock.callLater(FLOOD_INTERVAL_S, self._sum_up, kind)
+
+    def passes(self, kind: str) -> bool:
+        """Whether one more line of this kind may be written; those that may not are counted.
+
+        For lines that say who and what, which a flood would make useless.
+        """
+        if kind not in self._counts:
+            self._counts[kind] = 0
+            self._written[kind] = 0
+            self._calls[kind] = self._clock.callLater(FLOOD_INTERVAL_S, self._sum_up, kind)
+        self._written[kind] += 1
+        if self._written[kind] <= LINES_PER_INTERVAL:
+            return True
+        self._counts[kind] += 1
+        return False
 
     def stop(self) -> None:
         """Say what is left to say, now."""
@@ -68,6 +86,7 @@ class Tally:
     def _sum_up(self, kind: str) -> None:
         count = self._counts.pop(kind)
         del self._calls[kind]
+        self._written.pop(kind, None)
         if count:
             self._counts[kind] = 0
             self._say(kind, count)

@@ -234,12 +234,13 @@ async def _describe(exchange: Exchange) -> Response:
     stream = await _open(exchange, url)
     exchange.connection.described = True
     body = _description(exchange, url, stream, wishes).to_bytes()
-    _log.info(
-        "{peer} describes {stream} as {agent}",
-        peer=exchange.connection.host,
-        stream=shown(stream.title),
-        agent=shown(exchange.header("User-Agent") or "(no User-Agent)"),
-    )
+    if exchange.house.tally.passes("more descriptions"):
+        _log.info(
+            "{peer} describes {stream} as {agent}",
+            peer=exchange.connection.host,
+            stream=shown(stream.title),
+            agent=shown(exchange.header("User-Agent") or "(no User-Agent)"),
+        )
     return _ok(
         exchange, ("Content-Base", url.content_base), ("Content-Type", MEDIA_TYPE), body=body
     )
@@ -285,12 +286,13 @@ async def _open(exchange: Exchange, url: StreamURL) -> Stream:
     except MediaNotFoundError:
         raise RTSPError(404, "no such stream") from None
     except MediaError as refusal:
-        _log.warn(
-            "{peer} cannot have {path}: {reason}",
-            peer=exchange.connection.host,
-            path=shown(url.path),
-            reason=shown(str(refusal)),
-        )
+        if exchange.house.tally.passes("more requests for what cannot be played"):
+            _log.warn(
+                "{peer} cannot have {path}: {reason}",
+                peer=exchange.connection.host,
+                path=shown(url.path),
+                reason=shown(str(refusal)),
+            )
         raise RTSPError(415, "this cannot be played") from None
 
 
@@ -327,11 +329,12 @@ async def _setup(exchange: Exchange) -> Response:
 def _check_blind_setup(exchange: Exchange) -> None:
     """VLC without live555 takes RTSP for SAT>IP and would show our RTP as garbage."""
     if exchange.header("CSeq") == "0" and not exchange.connection.described:
-        _log.warn(
-            "{peer} sends SETUP with CSeq 0 and no DESCRIBE: a VLC built without live555 cannot "
-            "play RTSP; another player, or a VLC with live555, can",
-            peer=exchange.connection.host,
-        )
+        if exchange.house.tally.passes("more players without live555"):
+            _log.warn(
+                "{peer} sends SETUP with CSeq 0 and no DESCRIBE: a VLC built without live555 "
+                "cannot play RTSP; another player, or a VLC with live555, can",
+                peer=exchange.connection.host,
+            )
         raise RTSPError(461, "this player cannot read RTP/JPEG")
 
 

@@ -4,7 +4,6 @@ import contextlib
 import errno
 import os
 import socket
-from collections.abc import Callable
 
 from twisted.internet.defer import maybeDeferred
 from twisted.internet.interfaces import IListeningPort, IReactorSocket, IReactorTime
@@ -75,8 +74,16 @@ def _bind(
     return sock
 
 
-def explained(refusal: OSError, what: str) -> ConfigurationError:
-    """A socket that cannot be had, as a sentence for the operator."""
+def explained(refusal: OSError, what: str, interface: str = "") -> ConfigurationError:
+    """A socket that cannot be had, as a sentence for the operator.
+
+    Args:
+        refusal: What the system said.
+        what: Which option, and which port.
+        interface: The address of ``--interface``, which may be what is wrong.
+    """
+    if interface and (refusal.errno == errno.EADDRNOTAVAIL or isinstance(refusal, socket.gaierror)):
+        return ConfigurationError(f"--interface {interface}: this machine has no such address")
     reason = _HINTS.get(refusal.errno or 0, f"cannot be opened: {os.strerror(refusal.errno or 0)}")
     if isinstance(refusal, socket.gaierror):
         reason = "cannot be opened: that is no address of this machine"
@@ -93,7 +100,7 @@ def bind_stream(interface: str, port: int) -> socket.socket:
         sock = bind(socket.SOCK_STREAM, interface, port)
     except OSError as refusal:
         where = f" of {interface}" if interface else ""
-        raise explained(refusal, f"--port: TCP port {port}{where}") from None
+        raise explained(refusal, f"--port: TCP port {port}{where}", interface) from None
     try:
         sock.listen(BACKLOG)
     except OSError as refusal:  # somebody else was first, between bind and listen
@@ -168,7 +175,7 @@ def _bind_pair(interface: str, port: int) -> tuple[socket.socket, socket.socket]
     if port:
         return _bind_given_pair(interface, port)
     for _ in range(PAIR_TRIES):
-        pair = _try_free_pair(lambda number: bind(socket.SOCK_DGRAM, interface, number))
+        pair = _try_free_pair(interface)
         if pair is not None:
             return pair
     raise ConfigurationError("--rtp-port: no free pair of UDP ports was found; name one")
@@ -186,20 +193,18 @@ def _bind_given_pair(interface: str, port: int) -> tuple[socket.socket, socket.s
             raise
     except OSError as refusal:
         where = f" of {interface}" if interface else ""
-        raise explained(refusal, f"--rtp-port: UDP port {number}{where}") from None
+        raise explained(refusal, f"--rtp-port: UDP port {number}{where}", interface) from None
 
 
-def _try_free_pair(
-    bind_port: Callable[[int], socket.socket],
-) -> tuple[socket.socket, socket.socket] | None:
+def _try_free_pair(interface: str) -> tuple[socket.socket, socket.socket] | None:
     try:
-        first = bind_port(0)
+        first = bind(socket.SOCK_DGRAM, interface, 0)
     except OSError as refusal:
-        raise explained(refusal, "--rtp-port: a UDP port") from None
+        raise explained(refusal, "--rtp-port: a UDP port", interface) from None
     number = int(first.getsockname()[1])
     neighbour = number ^ 1  # the other one of the pair that begins with an even number
     try:
-        second = bind_port(neighbour)
+        second = bind(socket.SOCK_DGRAM, interface, neighbour)
     except OSError:
         first.close()
         return None

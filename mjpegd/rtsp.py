@@ -73,6 +73,8 @@ HTTP_ANSWER = (
 
 # After so many seconds of silence the system asks, so often, whether the client is still there.
 KEEP_ALIVE = {"TCP_KEEPIDLE": 30, "TCP_KEEPINTVL": 10, "TCP_KEEPCNT": 3}
+# A laboratory client sends a request in one piece; after this, nothing more will come of it.
+INCOMPLETE_S = 2.0
 # How long a client may take to read the last answer.
 FAREWELL_S = 2.0
 # Clients beyond the limits that are being told so; who comes then is closed without a word.
@@ -416,6 +418,14 @@ class RTSPProtocol(LineReceiver):
         if rest.strip():
             self._begun()
             super().dataReceived(rest)
+        if self._laboratory is not None and self._laboratory.has_begun(rest) and not self._halts:
+            self._silence = self._clock.callLater(INCOMPLETE_S, self._stayed_silent)
+
+    def _stayed_silent(self) -> None:
+        """What misses something misses it for good: the client waits for an answer."""
+        self._silence = None
+        if self._laboratory is not None:
+            self._laboratory.give_up(self.clearLineBuffer())
 
     def _speak_laboratory(self, end: End, rest: bytes = b"") -> bytes:
         """From here on the connection is the laboratory's; what of `rest` is not complete."""
@@ -465,14 +475,15 @@ class RTSPProtocol(LineReceiver):
                 method=shown(exchange.request.method),
             )
             return Response(500, Headers(session_fields(exchange)))
-        _log.debug(
-            "{client}: {method} {uri} answered {status}: {reason}",
-            client=self._client,
-            method=shown(exchange.request.method),
-            uri=shown(without_userinfo(exchange.request.uri)),
-            status=fault.status,
-            reason=shown(str(fault)),
-        )
+        if self.house.tally.passes("more refused requests"):
+            _log.debug(
+                "{client}: {method} {uri} answered {status}: {reason}",
+                client=self._client,
+                method=shown(exchange.request.method),
+                uri=shown(without_userinfo(exchange.request.uri)),
+                status=fault.status,
+                reason=shown(str(fault)),
+            )
         fields = [*session_fields(exchange), *fault.headers.items()]
         return Response(fault.status, Headers(fields), fault.body)
 
@@ -493,12 +504,13 @@ class RTSPProtocol(LineReceiver):
         self.write(data)
 
     def _refuse_and_close(self, status: int, reason: str) -> None:
-        _log.info(
-            "{client} is cut off: {status}, {reason}",
-            client=self._client,
-            status=status,
-            reason=shown(reason),
-        )
+        if self.house.tally.passes("more clients cut off"):
+            _log.info(
+                "{client} is cut off: {status}, {reason}",
+                client=self._client,
+                status=status,
+                reason=shown(reason),
+            )
         self.send_response(Response(status), self._known_cseq())
         self.hang_up()
 
@@ -512,7 +524,8 @@ class RTSPProtocol(LineReceiver):
         return None
 
     def _refuse_http(self) -> None:
-        _log.info("{peer} speaks HTTP to the RTSP port", peer=self.host)
+        if self.house.tally.passes("more HTTP requests to the RTSP port"):
+            _log.info("{peer} speaks HTTP to the RTSP port", peer=self.host)
         self.write(HTTP_ANSWER)
         self.hang_up()
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Protocol
 
-from twisted.internet.interfaces import IReactorTime
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
@@ -22,7 +22,7 @@ from mjpegd.errors import RTSPError
 from mjpegd.interfaces import IPacketSender
 from mjpegd.limits import Limits
 from mjpegd.logs import Tally, shown
-from mjpegd.playout import Cue, FilmPlayout, LivePlayout, Playout, PlayRequest
+from mjpegd.playout import MIN_FAREWELL_S, Cue, FilmPlayout, LivePlayout, Playout, PlayRequest
 from mjpegd.rtp import RTPStream
 from mjpegd.stream import LiveStream, Packing, Stream, Wishes
 from mjpegd.wire.packets import TrainTemplate
@@ -165,6 +165,7 @@ class Session:
     _next_report_s: float = field(init=False, default=0.0)
     _is_cued: bool = field(init=False, default=False)
     _is_heard: bool = field(init=False, default=False)  # since the last BYE
+    _goodbye: IDelayedCall | None = field(init=False, default=None)
     _gone: str | None = field(init=False, default=None)
 
     def __post_init__(self) -> None:
@@ -283,6 +284,9 @@ class Session:
             connection.session_ended(self)
         self.connections.clear()
         self._lateness.stop()
+        if self._goodbye is not None:
+            self._goodbye.cancel()
+            self._goodbye = None
         self._log_end(reason)
 
     def deliver(self, template: TrainTemplate, ticks: int, spread_s: float) -> None:
@@ -311,7 +315,9 @@ class Session:
     def stream_gone(self, reason: str) -> None:
         """No more frames will come."""
         self._gone = reason
-        self._stop(f"the stream ended: {reason}", farewell=True)
+        self._stop(f"the stream ended: {reason}")
+        # Like at the end of a film: an early BYE would overtake what is still on its way.
+        self._goodbye = self._around.clock.callLater(MIN_FAREWELL_S, self._say_goodbye_if_heard)
 
     def broke(self, failure: Failure) -> None:
         """A fault of ours ended the playout."""
@@ -377,6 +383,11 @@ class Session:
             self,
             endless=endless,
         )
+
+    def _say_goodbye_if_heard(self) -> None:
+        self._goodbye = None
+        if self._is_heard:
+            self._say_goodbye()
 
     def _stop(self, why: str = "", *, farewell: bool = False) -> None:
         self._way.sender.discard()

@@ -92,6 +92,7 @@ class Library:
         self._default_rate = default_rate
         self._in_thread = in_thread
         self._asking: list[Deferred[list[Listing]]] = []
+        self._searching: list[Deferred[dict[str, list[str]]]] = []
         self._known: dict[_Identity, bool] = {}  # files seen by the last walk: is it a film?
         self._is_closed = False
 
@@ -126,7 +127,7 @@ class Library:
         Looked for as it is written, then in the media folder in any case, then everywhere below
         it if there is only one. Fails like `locate`.
         """
-        return self._in_thread(lambda: self._locate_laboratory(self._real_root(), name))
+        return Deferred.fromCoroutine(self._locate_laboratory(name))
 
     def open(self, place: Place) -> "Deferred[IFrameSource]":
         """Begin to read a film; fails with MediaError where it cannot be read."""
@@ -164,24 +165,38 @@ class Library:
             names.append(name)
         return _place(here, "/".join(names), root)
 
-    def _locate_laboratory(self, root: Path, name: str) -> Place:
+    async def _locate_laboratory(self, name: str) -> Place:
         try:
-            return self._locate(root, name)
+            return await self._in_thread(lambda: self._locate(self._real_root(), name))
         except MediaNotFoundError:
-            wanted = _folded(name.rpartition("/")[2])
-        found: list[str] = []
-        for names, entries in _walk(root):
-            found += [
-                "/".join((*names, entry.name))
-                for entry in entries
-                if _folded(entry.name) == wanted and not entry.is_dir(follow_symlinks=False)
-            ]
-            if found and not names:
-                break
-        else:
-            if len(found) != 1:
-                raise MediaNotFoundError(f"{name}: {len(found) or 'no'} films have this name")
-        return _place(resolve(root / found[0], root), found[0], root)
+            named = await self._names()
+        found = named.get(_folded(name.rpartition("/")[2]), [])
+        found = [title for title in found if "/" not in title][:1] or found
+        if len(found) != 1:
+            raise MediaNotFoundError(f"{name}: {len(found) or 'no'} films have this name")
+        return await self._in_thread(lambda: self._locate(self._real_root(), found[0]))
+
+    def _names(self) -> "Deferred[dict[str, list[str]]]":
+        """The files below the root by their name in any case; many who ask share one walk."""
+        asked: Deferred[dict[str, list[str]]] = Deferred()
+        self._searching.append(asked)
+        if len(self._searching) == 1:
+            self._in_thread(self._walk_names).addBoth(self._named)
+        return asked
+
+    def _named(self, result: dict[str, list[str]] | Failure) -> None:
+        searching, self._searching = self._searching, []
+        for asked in searching:
+            asked.callback(result)
+
+    def _walk_names(self) -> dict[str, list[str]]:
+        named: dict[str, list[str]] = {}
+        for names, entries in _walk(self._real_root()):
+            for entry in entries:
+                if not entry.is_dir(follow_symlinks=False):
+                    title = "/".join((*names, entry.name))
+                    named.setdefault(_folded(entry.name), []).append(title)
+        return named
 
     def _listed(self, result: list[Listing] | Failure) -> None:
         asking, self._asking = self._asking, []
@@ -224,16 +239,22 @@ class Library:
             if not stat.S_ISREG(status.st_mode) or len(known) >= MAX_OPENED:
                 return False
             before = self._known.get(identity)
-            known[identity] = _begins_like_a_film(path) if before is None else before
+            is_film = _begins_like_a_film(path) if before is None else before
+            if is_film is None:
+                return False
+            known[identity] = is_film
         return known[identity]
 
 
-def _begins_like_a_film(path: Path) -> bool:
+def _begins_like_a_film(path: Path) -> bool | None:
+    """Whether it does; None where that cannot be told now: rights and faults come and go."""
     try:
-        with closing(FilmFile(path)) as file:
-            return any(islice(containers.index(file).steps, MAX_IDLE_STEPS))
+        file = FilmFile(path)
     except MediaError:
-        return False
+        return None
+    with closing(file), suppress(MediaError):
+        return any(islice(containers.index(file).steps, MAX_IDLE_STEPS))
+    return False
 
 
 def _step(folder: Path, component: str, root: Path) -> tuple[str, Path]:

@@ -81,6 +81,11 @@ def table(
 class _State:
     size: int
     mtime_ns: int
+    ctime_ns: int  # which nobody can set back
+
+    def is_written_since(self, earlier: "_State") -> bool:
+        """More than the mode, the owner or the number of names has changed, or claims to."""
+        return (self.size, self.mtime_ns) != (earlier.size, earlier.mtime_ns)
 
 
 class FilmFile:
@@ -101,7 +106,7 @@ class FilmFile:
             MediaError: It is not a regular file, or may not be read.
         """
         self._path = path
-        self._changed = False
+        self._changed = ""
         self._file = _open_regular(path)
         self._accepted = self._state()
         self._nowait = _NOWAIT is not None
@@ -170,11 +175,12 @@ class FilmFile:
             return
         # Taken before the fingerprint: what is written after it is seen the next time.
         state = self._state()
-        if state.size == self._accepted.size:
-            time.sleep(_WRITE_S)
-            state = self._state()
-        if state.size <= self._accepted.size:
-            raise self._has_changed("was rewritten")
+        if state.is_written_since(self._accepted):
+            if state.size == self._accepted.size:
+                time.sleep(_WRITE_S)
+                state = self._state()
+            if state.size <= self._accepted.size:
+                raise self._has_changed("was rewritten")
         try:
             fingerprint = self._take_fingerprint()
         except MediaError as error:
@@ -205,7 +211,7 @@ class FilmFile:
         """Whether nothing was written; otherwise `verify` has to find out what."""
         state = self._state()
         if self._changed:
-            raise MediaChangedError(f"{self._path.name!r} has changed")
+            raise MediaChangedError(self._changed)
         if state == self._accepted:
             return True
         if state.size < self._accepted.size:
@@ -217,11 +223,11 @@ class FilmFile:
             status = os.fstat(self._file.fileno())
         except OSError as error:
             raise self._has_changed(f"cannot be read: {error.strerror}") from error
-        return _State(status.st_size, status.st_mtime_ns)
+        return _State(status.st_size, status.st_mtime_ns, status.st_ctime_ns)
 
     def _has_changed(self, what: str) -> MediaChangedError:
-        self._changed = True
-        return MediaChangedError(f"{self._path.name!r} {what}")
+        self._changed = self._changed or f"{self._path.name!r} {what}"
+        return MediaChangedError(self._changed)
 
     def _take_fingerprint(self) -> int:
         head = self.read_at(0, min(FINGERPRINT_BYTES, self.size))

@@ -239,7 +239,7 @@ class ScaleTests(SynchronousTestCase):
             self.assertEqual(scale_to_text(value), text)
 
     def test_tolerated_forms(self) -> None:
-        for text, value in [("1", 1.0), ("+2.50", 2.5), ("-0008", -8.0)]:
+        for text, value in [("1", 1.0), ("2.50", 2.5), ("-0008", -8.0)]:
             self.assertEqual(parse_scale(text, "Scale"), value, text)
 
     def test_malformed(self) -> None:

@@ -373,15 +373,33 @@ class ConnectionTests(SynchronousTestCase):
         self.assertEqual(self.student.status(), 500)
         self.flushLoggedErrors(ZeroDivisionError)
 
-    def test_an_incomplete_message_is_ended_by_the_time_limit(self) -> None:
-        self.student.ask("SETUP")
-        self.student.client.send(f"PLAY {FILM} RTSP/1.0\nCSe")
-        self.server.advance(14)
-        self.assertFalse(self.student.client.wire.is_half_closed)
-        self.server.advance(2)
+    def test_a_message_that_stays_incomplete_is_answered_all_the_same(self) -> None:
+        for message, status in [
+            (f"SETUP {FILM} RTSP/1.0\nCSeq: 7\nTransport: RTP/UDP; client_port= 70000", 461),
+            (f"SETUP {FILM} RTSP/1.0\nCSeq: 7\nTransport: RTP/UDP", 461),
+            (f"PLAY {FILM} RTSP/1.0\nCSeq: 7", 455),
+            ("LOAD all video RTSP/1.0\nCSeq: 7\n", 501),
+        ]:
+            client = self.server.connect()
+            client.send(message)
+            self.server.advance(1)
+            self.assertEqual(client.wire.received, b"")
+            self.server.advance(2)
 
-        self.assertTrue(self.student.client.wire.is_half_closed)
-        self.assertEqual(len(self.server.registry), 0)
+            lines = client.wire.received.decode().split("\n")
+            self.assertEqual(lines[0].split()[1], str(status), message)
+            self.assertEqual(lines[1:], ["CSeq: 7", "Session: 0", ""])
+
+    def test_a_seek_goes_by_the_times_of_the_film(self) -> None:
+        self.server.shelf.films[FILM] = FakeFilm(seconds=[0, 0.1, 0.2, 3.0, 3.1, 3.2])
+        self.student.ask("SETUP")
+        self.student.client.send(
+            f"PLAY {FILM} RTSP/1.0\nCSeq: 5\nSession: {self.student.session}\nRange: frame=4\n\n"
+        )
+        self.server.advance(0.05)
+
+        [packet] = [packet for train in self.server.sender.trains[:1] for packet in train]
+        self.assertEqual(number_of(packet.payload), 4)
 
     def test_a_slow_writer_is_ended_though_it_is_never_silent(self) -> None:
         self.student.ask("SETUP")

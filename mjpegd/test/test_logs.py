@@ -4,7 +4,7 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 from typing_extensions import override
 
-from mjpegd.logs import FLOOD_INTERVAL_S, SHOWN_CHARACTERS, Tally, shown
+from mjpegd.logs import FLOOD_INTERVAL_S, LINES_PER_INTERVAL, SHOWN_CHARACTERS, Tally, shown
 
 
 class ShownTests(SynchronousTestCase):
@@ -61,6 +61,29 @@ class TallyTests(SynchronousTestCase):
         self.tally.count("other")
 
         self.assertEqual(self.said, [("one", 1), ("other", 1)])
+
+    def test_a_tally_that_ends_says_what_is_left(self) -> None:
+        for _ in range(3):
+            self.tally.count("refused")
+        self.tally.stop()
+
+        self.assertEqual(self.said, [("refused", 1), ("refused", 2)])
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_some_lines_pass_and_the_rest_is_a_number(self) -> None:
+        passed = [self.tally.passes("more refused") for _ in range(LINES_PER_INTERVAL + 5)]
+        self.clock.advance(FLOOD_INTERVAL_S)
+
+        self.assertEqual(passed, [True] * LINES_PER_INTERVAL + [False] * 5)
+        self.assertEqual(self.said, [("more refused", 5)])
+
+    def test_after_the_interval_lines_pass_again(self) -> None:
+        for _ in range(LINES_PER_INTERVAL):
+            self.tally.passes("more refused")
+        self.clock.advance(FLOOD_INTERVAL_S)
+
+        self.assertTrue(self.tally.passes("more refused"))
+        self.assertEqual(self.said, [])
 
     def test_after_a_quiet_interval_the_next_is_said_at_once_and_no_timer_is_left(self) -> None:
         self.tally.count("refused")

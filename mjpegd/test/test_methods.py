@@ -331,7 +331,7 @@ class PlayTests(MethodTests):
         self.client.setup()
         for name, wanted, used in (
             ("Scale", "2", "2.0"),
-            ("Scale", "+1.5", "1.5"),
+            ("Scale", "1.5", "1.5"),
             ("Scale", "-1", "-1.0"),
             ("Scale", "1000", "64.0"),
             ("Scale", "-1000", "-64.0"),

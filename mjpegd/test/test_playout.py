@@ -582,24 +582,24 @@ class FaultTests(PlayoutTestCase):
 
 class DayTests(PlayoutTestCase):
     def test_numbers_and_times_wrap_without_a_break(self) -> None:
-        """A frame every two seconds for 24 hours, then the numbers as they are on the wire."""
-        self.play(self.playout(FakeFilm(3, Fraction(1, 2)), endless=True))
-        self.clock.pump([2.0] * 43_200)
+        """A frame every four seconds for 24 hours, then the numbers as they are on the wire."""
+        self.play(self.playout(FakeFilm(3, Fraction(1, 4)), endless=True))
+        self.clock.pump([4.0] * 21_600)
 
-        rtp = RTPStream(ssrc=1, sequence=40_000, first_ticks=0, cname="mjpegd")
-        sequence_wraps = 2**16 - 40_000
-        timestamp_wraps = (2**32 - FIRST_TICKS) // (2 * RTP_CLOCK_HZ) + 1
-        looked_at = {0, 43_200}
+        rtp = RTPStream(ssrc=1, sequence=50_000, first_ticks=0, cname="mjpegd")
+        sequence_wraps = 2**16 - 50_000
+        timestamp_wraps = (2**32 - FIRST_TICKS) // (4 * RTP_CLOCK_HZ) + 1
+        looked_at = {0, 21_600}
         for number in (sequence_wraps, timestamp_wraps):
             looked_at.update(range(number - 100, number + 100))
-        self.assertEqual(len(self.viewer.delivered), 43_201)
+        self.assertEqual(len(self.viewer.delivered), 21_601)
         for number, (_, template, ticks) in enumerate(self.viewer.delivered):
             train = rtp.train(template, ticks)
             if number in looked_at:
                 [packet] = (RTPPacket.parse(bytes(data)) for data in train.packets())
-                self.assertEqual(packet.sequence, (40_000 + number) % 2**16)
+                self.assertEqual(packet.sequence, (50_000 + number) % 2**16)
                 self.assertEqual(
-                    packet.timestamp, (FIRST_TICKS + number * 2 * RTP_CLOCK_HZ) % 2**32
+                    packet.timestamp, (FIRST_TICKS + number * 4 * RTP_CLOCK_HZ) % 2**32
                 )
         self.assertLess(self.viewer.moments_s()[-1] - self.began_s - 86_400, 0.001)
 
@@ -635,6 +635,20 @@ class LiveTests(PlayoutTestCase):
         self.assertEqual(self.viewer.numbers(), list(range(5)))
         self.assertEqual(self.viewer.ticks(), [FIRST_TICKS + 3600 * n for n in range(5)])
         self.assertEqual(set(self.viewer.spreads_s), {0.02})
+
+    def test_a_fault_with_one_viewer_leaves_the_others_alone(self) -> None:
+        other = RecordingViewer(self.clock)
+        LivePlayout(self.stream_of_live, PACKING, self.clock, other).roll()
+        self.play(self.live_playout)
+
+        def fail() -> None:
+            raise ZeroDivisionError
+
+        other.on_deliver = fail
+        self.push(1)
+
+        self.assertEqual([type(fault) for fault in other.faults], [ZeroDivisionError])
+        self.assertEqual(self.viewer.numbers(), [1])
 
     def test_nothing_comes_before_it_plays_and_while_it_pauses(self) -> None:
         self.push(1)

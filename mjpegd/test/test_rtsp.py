@@ -11,6 +11,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from typing_extensions import override
 
 from mjpegd.limits import Limits
+from mjpegd.logs import FLOOD_INTERVAL_S, LINES_PER_INTERVAL
 from mjpegd.rtsp import FAREWELL_S, MAX_REFUSALS
 from mjpegd.test.conversation import (
     BUFFER_BYTES,
@@ -182,6 +183,7 @@ class LimitTests(SynchronousTestCase):
         server.advance(FAREWELL_S)
         self.assertTrue(client.wire.is_closed)
         self.assertEqual(server.factory.connections, 0)
+        server.house.tally.stop()
         self.assertEqual(server.clock.getDelayedCalls(), [])
         return answer
 
@@ -426,6 +428,32 @@ class SlowReaderTests(SynchronousTestCase):
         self.client.wire.read()
 
         self.assertEqual(len(byes(self.client.reports())), 1)
+
+
+class FloodTests(SynchronousTestCase):
+    def test_clients_that_are_cut_off_are_some_lines_and_a_number(self) -> None:
+        server = Server()
+        with capturedLogs() as events:
+            for _ in range(500):
+                server.connect().send(b"\x16\x03\x01 is no request")
+            server.advance(FLOOD_INTERVAL_S, step_s=1.0)
+
+        lines = said(events)
+        self.assertEqual(len([line for line in lines if "is cut off" in line]), LINES_PER_INTERVAL)
+        self.assertIn(f"{500 - LINES_PER_INTERVAL} more clients cut off", lines)
+
+    def test_packets_above_their_rate_are_read_more_slowly_and_none_is_lost(self) -> None:
+        server = Server(Limits(packets_per_s=10.0, packet_burst=5))
+        client = server.connect()
+        client.play(TCP)
+        report = ReceiverReport(9, (ReportBlock(client.packets()[0].ssrc, 0, 5, 0, 0, 0, 0),))
+        client.send(InterleavedFrame(1, report.to_bytes()).to_bytes() * 20)
+        reception = server.registry.find(client.session, VIEWER).rtp.reception
+        at_once = reception.reports
+        server.advance(2.0)
+
+        self.assertLess(at_once, 10)
+        self.assertEqual(reception.reports, 20)
 
 
 class ChannelTests(SynchronousTestCase):

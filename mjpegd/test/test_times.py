@@ -5,7 +5,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from mjpegd.wire.times import SEEK_TOLERANCE_S, FrameTimes, ListedTimes, RetimedTimes, SteadyTimes
+from mjpegd.wire.errors import ParseError
+from mjpegd.wire.times import (
+    SEEK_TOLERANCE_S,
+    FrameTimes,
+    ListedTimes,
+    RetimedTimes,
+    SteadyTimes,
+    parse_rate,
+)
 
 NTSC = Fraction(30_000, 1001)
 
@@ -118,3 +126,19 @@ class RetimedTimesTests(SynchronousTestCase):
         original.count = 10
 
         self.assertEqual((film.count, film.end, film.number_at(1.0)), (10, 2.0, 5))
+
+
+class ParseRateTests(SynchronousTestCase):
+    def test_every_way_to_write_a_rate(self) -> None:
+        for text, rate in [
+            ("25", Fraction(25)),
+            ("29.97", Fraction(2997, 100)),
+            ("30000/1001", Fraction(30_000, 1001)),
+            ("0.1", Fraction(1, 10)),
+            ("1000", Fraction(1000)),
+        ]:
+            self.assertEqual(parse_rate(text), rate)
+
+    def test_anything_else_is_refused(self) -> None:
+        for text in ("", "0", "0.0", "1001", "-1", "+1", "1e3", "1/0", "25 ", "nan", "9" * 30):
+            self.assertEqual(self.assertRaises(ParseError, parse_rate, text).rule, "frame-rate")

@@ -19,7 +19,7 @@ _ALTERNATIVE = re.compile(r'(?:"[^"]*"|[^",])+')
 _PARAMETER = re.compile(r'(?:"[^"]*"|[^";])+')
 
 _NUMBER = re.compile(r"[0-9]{1,10}")
-_SCALE = re.compile(r"[+-]?[0-9]{1,10}(?:\.[0-9]{1,10})?")
+_SCALE = re.compile(r"-?[0-9]{1,10}(?:\.[0-9]{1,10})?")
 _HEXADECIMAL = re.compile(r"[0-9A-Fa-f]{1,8}")
 # RFC 2326 section 3.6. Nine digits are thirty years.
 _NPT_SECONDS = re.compile(r"[0-9]{1,9}(?:\.[0-9]{0,9})?")
