@@ -1,9 +1,11 @@
-"""How fast a connection is written to and read from."""
+"""How fast a connection is written to and read from, and how long it may take."""
 
 from collections.abc import Callable
 
-from twisted.internet.interfaces import IPushProducer
+from twisted.internet.interfaces import IDelayedCall, IPushProducer, IReactorTime
 from zope.interface import implementer
+
+from mjpegd.limits import Limits
 
 
 @implementer(IPushProducer)
@@ -53,3 +55,66 @@ class Allowance:
         self._left = min(self._left + earned, self._most) - 1
         self._counted_s = now_s
         return max(0.0, -self._left / self._rate)
+
+
+class Alarm:
+    """One call in the future at most: setting it anew forgets the one before.
+
+    Args:
+        clock: Time.
+    """
+
+    def __init__(self, clock: IReactorTime) -> None:
+        self._clock = clock
+        self._call: IDelayedCall | None = None
+
+    def set(self, seconds: float, act: Callable[..., object], *args: object) -> None:
+        """Call ``act(*args)`` after so many seconds."""
+        self.stop()
+        self._call = self._clock.callLater(seconds, act, *args)
+
+    def stop(self) -> None:
+        """Forget it."""
+        if self._call is not None and self._call.active():
+            self._call.cancel()
+        self._call = None
+
+
+class Patience:
+    """How long a client may take: to complete what it began, or to begin anything at all.
+
+    Args:
+        clock: Time.
+        limits: How long, for either.
+        too_slow: Called when a message was begun and not completed in time, however its bytes
+            dripped in.
+        idle: Called when nothing was begun; may call ``completed`` to wait once more.
+    """
+
+    def __init__(
+        self,
+        clock: IReactorTime,
+        limits: Limits,
+        too_slow: Callable[[], None],
+        idle: Callable[[], None],
+    ) -> None:
+        self._alarm = Alarm(clock)
+        self._limits = limits
+        self._too_slow = too_slow
+        self._idle = idle
+        self._is_under_way = False
+
+    def begun(self) -> None:
+        """A part of a message has come."""
+        if not self._is_under_way:
+            self._is_under_way = True
+            self._alarm.set(self._limits.request_s, self._too_slow)
+
+    def completed(self) -> None:
+        """A message is complete: from now on silence is what is limited."""
+        self._is_under_way = False
+        self._alarm.set(self._limits.idle_s, self._idle)
+
+    def stop(self) -> None:
+        """The connection is over."""
+        self._alarm.stop()

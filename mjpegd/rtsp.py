@@ -23,7 +23,6 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import (
     IAddress,
     IConsumer,
-    IDelayedCall,
     IHalfCloseableProtocol,
     IReactorTime,
     ISystemHandle,
@@ -39,7 +38,7 @@ from zope.interface import implementer
 from mjpegd import __version__
 from mjpegd.addresses import plain_host
 from mjpegd.errors import RTSPError
-from mjpegd.flow import Allowance, Outflow
+from mjpegd.flow import Alarm, Allowance, Outflow, Patience
 from mjpegd.laboratory import Laboratory
 from mjpegd.limits import Limits
 from mjpegd.logs import shown
@@ -136,14 +135,14 @@ class RTSPProtocol(LineReceiver):
         self._laboratory: Laboratory | None = None
         self._halts: set[Halt] = set()
         self._is_answering = False
-        self._is_under_way = False
         self._has_said_all = False
-        self._deadline: IDelayedCall | None = None
-        self._silence: IDelayedCall | None = None
+        self._patience = Patience(clock, house.limits, self._too_slow, self._idle)
+        self._silence = Alarm(clock)
+        self._farewell = Alarm(clock)
         limits, now_s = house.limits, clock.seconds()
         self._request_allowance = Allowance(limits.requests_per_s, limits.request_burst, now_s)
         self._packet_allowance = Allowance(limits.packets_per_s, limits.packet_burst, now_s)
-        self._slowness: IDelayedCall | None = None
+        self._slowness = Alarm(clock)
         self._unread_bytes = 0
 
     # --- the connection -------------------------------------------------------------------
@@ -158,13 +157,13 @@ class RTSPProtocol(LineReceiver):
             self._keep_alive()
         self.transport.registerProducer(self._outflow, True)
         self.setRawMode()
-        self._arm_deadline()
+        self._patience.completed()
 
     @override
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         self._phase = Phase.OVER
-        for call in (self._deadline, self._silence, self._slowness):
-            self._disarm(call)
+        for waiting in (self._patience, self._silence, self._slowness, self._farewell):
+            waiting.stop()
         self._leave_sessions()
         self.factory.forget(self)
 
@@ -252,14 +251,14 @@ class RTSPProtocol(LineReceiver):
         self._leave_sessions()
         self._phase = Phase.OVER
         self.transport.unregisterProducer()
-        self._disarm(self._silence)
+        self._silence.stop()
+        self._patience.stop()
         if self._has_said_all:
             self.transport.loseConnection()
         else:
             self.transport.loseWriteConnection()
             self.resumeProducing()
-        self._disarm(self._deadline)
-        self._deadline = self._clock.callLater(FAREWELL_S, self.transport.abortConnection)
+        self._farewell.set(FAREWELL_S, self.transport.abortConnection)
 
     def _has_room(self) -> None:
         self._unread_bytes = 0
@@ -276,7 +275,7 @@ class RTSPProtocol(LineReceiver):
         for session, _ in self._carried():
             session.touch()
         if self._laboratory is not None and data.strip():
-            self._begun()
+            self._patience.begun()
         super().dataReceived(data)
         self._watch_silence()
 
@@ -308,11 +307,11 @@ class RTSPProtocol(LineReceiver):
         """Take one interleaved packet; False while it is incomplete."""
         size = 4 + int.from_bytes(self._raw[2:4], "big")
         if len(self._raw) < 4 or len(self._raw) < size:
-            self._begun()
+            self._patience.begun()
             return False
         channel, payload = self._raw[1], bytes(self._raw[4:size])
         del self._raw[:size]
-        self._completed()
+        self._patience.completed()
         self._spend(self._packet_allowance)
         self._received_packet(channel, payload)
         return True
@@ -329,7 +328,7 @@ class RTSPProtocol(LineReceiver):
         self._phase = Phase.HEAD
         self._lines = []
         self._head_bytes = 0
-        self._begun()
+        self._patience.begun()
         waiting = bytes(self._raw)
         self._raw.clear()
         self.setLineMode(waiting)
@@ -401,13 +400,11 @@ class RTSPProtocol(LineReceiver):
 
     def _watch_silence(self) -> None:
         """A message that may be the laboratory's ends when nothing follows it."""
-        self._disarm(self._silence)
-        self._silence = None
+        self._silence.stop()
         if self._phase is Phase.HEAD and not self._halts:
-            self._silence = self._clock.callLater(SILENCE_S, self._fell_silent)
+            self._silence.set(SILENCE_S, self._fell_silent)
 
     def _fell_silent(self) -> None:
-        self._silence = None
         rest = self.clearLineBuffer()
         if self._laboratory is not None:
             rest = self._laboratory.silence(rest)
@@ -416,14 +413,13 @@ class RTSPProtocol(LineReceiver):
             if dialect(lines, End.SILENCE) is Dialect.LABORATORY:
                 rest = self._speak_laboratory(End.SILENCE, rest)
         if rest.strip():
-            self._begun()
+            self._patience.begun()
             super().dataReceived(rest)
         if self._laboratory is not None and self._laboratory.has_begun(rest) and not self._halts:
-            self._silence = self._clock.callLater(INCOMPLETE_S, self._stayed_silent)
+            self._silence.set(INCOMPLETE_S, self._stayed_silent)
 
     def _stayed_silent(self) -> None:
         """What misses something misses it for good: the client waits for an answer."""
-        self._silence = None
         if self._laboratory is not None:
             self._laboratory.give_up(self.clearLineBuffer())
 
@@ -552,50 +548,26 @@ class RTSPProtocol(LineReceiver):
         wait_s = allowance.spend(self._clock.seconds())
         if wait_s:
             self._halt(Halt.TOO_FAST)
-            self._disarm(self._slowness)
-            self._slowness = self._clock.callLater(wait_s, self._resume, Halt.TOO_FAST)
+            self._slowness.set(wait_s, self._resume, Halt.TOO_FAST)
 
     # --- deadlines ------------------------------------------------------------------------
-
-    def _begun(self) -> None:
-        """The first byte of a message has come; however the others drip in, time runs."""
-        if not self._is_under_way:
-            self._is_under_way = True
-            self._arm_deadline()
-
-    def _completed(self) -> None:
-        self._is_under_way = False
-        self._arm_deadline()
 
     def settle(self) -> None:
         """A request is complete: from now on silence is what is limited."""
         self._spend(self._request_allowance)
-        self._completed()
-
-    def _arm_deadline(self) -> None:
-        if not self.is_open:
-            return
-        self._disarm(self._deadline)
-        if self._is_under_way:
-            self._deadline = self._clock.callLater(self._limits.request_s, self._too_slow)
-        else:
-            self._deadline = self._clock.callLater(self._limits.idle_s, self._idle)
+        if self.is_open:
+            self._patience.completed()
 
     def _idle(self) -> None:
         if self.sessions or (self._laboratory is not None and self._laboratory.has_session):
             # Sessions have their own rules; the connection lives at least as long.
-            self._arm_deadline()
+            self._patience.completed()
         else:
             _log.debug("{peer} said nothing for too long", peer=self.host)
             self.hang_up()
 
     def _too_slow(self) -> None:
         self._refuse_and_close(408, "a request was begun and not completed")
-
-    @staticmethod
-    def _disarm(call: IDelayedCall | None) -> None:
-        if call is not None and call.active():
-            call.cancel()
 
     # --- interleaved channels -------------------------------------------------------------
 
@@ -632,21 +604,19 @@ class Refusal(Protocol):
     transport: ITCPTransport
 
     def __init__(self, clock: IReactorTime, when_gone: Callable[[], None]) -> None:
-        self._clock = clock
         self._when_gone = when_gone
-        self._deadline: IDelayedCall | None = None
+        self._farewell = Alarm(clock)
 
     @override
     def connectionMade(self) -> None:
         self.transport.write(Response(503).to_bytes())
         # Closing before its request was taken would reset the connection, and it with the answer.
         self.transport.loseWriteConnection()
-        self._deadline = self._clock.callLater(FAREWELL_S, self.transport.abortConnection)
+        self._farewell.set(FAREWELL_S, self.transport.abortConnection)
 
     @override
     def connectionLost(self, reason: Failure = connectionDone) -> None:
-        if self._deadline is not None and self._deadline.active():
-            self._deadline.cancel()
+        self._farewell.stop()
         self._when_gone()
 
 

@@ -1,9 +1,11 @@
 from twisted.internet.interfaces import IPushProducer
+from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 from typing_extensions import override
 from zope.interface.verify import verifyObject
 
-from mjpegd.flow import Allowance, Outflow
+from mjpegd.flow import Alarm, Allowance, Outflow, Patience
+from mjpegd.limits import Limits
 
 
 class OutflowTests(SynchronousTestCase):
@@ -50,3 +52,67 @@ class AllowanceTests(SynchronousTestCase):
 
         self.assertEqual(waits_s[:2], [0.0, 0.0])
         self.assertGreater(waits_s[2], 0.0)
+
+
+class AlarmTests(SynchronousTestCase):
+    @override
+    def setUp(self) -> None:
+        self.clock = Clock()
+        self.rung: list[str] = []
+        self.alarm = Alarm(self.clock)
+
+    def test_rings_once(self) -> None:
+        self.alarm.set(1.0, self.rung.append, "one")
+        self.clock.pump([1.0, 1.0])
+
+        self.assertEqual(self.rung, ["one"])
+
+    def test_set_anew_forgets_what_was_set_before(self) -> None:
+        self.alarm.set(1.0, self.rung.append, "one")
+        self.alarm.set(2.0, self.rung.append, "two")
+        self.clock.pump([1.0, 1.0])
+
+        self.assertEqual(self.rung, ["two"])
+
+    def test_stopped_leaves_nothing(self) -> None:
+        self.alarm.set(1.0, self.rung.append, "one")
+        self.alarm.stop()
+
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+
+class PatienceTests(SynchronousTestCase):
+    @override
+    def setUp(self) -> None:
+        self.clock = Clock()
+        self.told: list[str] = []
+        limits = Limits(request_s=5.0, idle_s=30.0)
+        self.patience = Patience(
+            self.clock,
+            limits,
+            lambda: self.told.append("too slow"),
+            lambda: self.told.append("idle"),
+        )
+        self.patience.completed()
+
+    def test_a_message_that_drips_in_has_its_time_from_its_first_byte(self) -> None:
+        for _ in range(4):
+            self.patience.begun()
+            self.clock.advance(1.5)
+
+        self.assertEqual(self.told, ["too slow"])
+
+    def test_a_complete_message_begins_the_silence_anew(self) -> None:
+        self.patience.begun()
+        self.clock.advance(4)
+        self.patience.completed()
+        self.clock.advance(29)
+        self.assertEqual(self.told, [])
+        self.clock.advance(1)
+
+        self.assertEqual(self.told, ["idle"])
+
+    def test_stopped_leaves_nothing(self) -> None:
+        self.patience.stop()
+
+        self.assertEqual(self.clock.getDelayedCalls(), [])
