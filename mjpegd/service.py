@@ -139,7 +139,8 @@ class MjpegService(Service):
     def _build(self) -> None:
         settings, reactor = self._settings, self._reactor
         self._library = Library(settings.media, settings.frame_rate, self._in_thread)
-        card = LiveStream(TestCard(reactor, time.time, self._in_thread))
+        self._card = TestCard(reactor, time.time, self._in_thread)
+        card = LiveStream(self._card)
         cache = TrainCache(CACHE_BYTES)
         self._catalogue = Catalogue(
             self._library, {card.title: card}, cache, self._in_thread, reactor
@@ -234,6 +235,7 @@ class MjpegService(Service):
             rtp=self._ports.ports[0],
             rtcp=self._ports.ports[1],
         )
+        await self._card.prepare()
         listings, count = await self._catalogue.listing(SHOWN_URLS)
         if count == 1:
             _log.warn(

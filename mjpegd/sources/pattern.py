@@ -6,6 +6,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 
 from PIL import Image, ImageDraw, ImageFont
+from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
@@ -239,6 +240,13 @@ class TestCard:
         # Without a count: near the edge of an interval LoopingCall counts none and then two.
         self._loop = LoopingCall(self._tick)
         self._loop.clock = clock
+
+    def prepare(self) -> "Deferred[None]":
+        """Make in the thread what drawing needs: the first viewer need not wait for it."""
+        return self._in_thread(Painter).addCallback(self._take_painter)
+
+    def _take_painter(self, painter: Painter) -> None:
+        self._painter = self._painter or painter
 
     def subscribe(self, listener: Listener) -> None:
         """Call ``listener(jpeg, seconds)`` for each frame from now on."""

@@ -215,6 +215,13 @@ class TestCardTests(SynchronousTestCase):
 
         self.assertEqual([0, 4], self.numbers)
 
+    def test_a_card_that_was_prepared_begins_without_a_hole(self) -> None:
+        self.successResultOf(self.card.prepare())
+        self.card.subscribe(self.listen)
+        self.clock.pump([1 / RATE] * 3)
+
+        self.assertEqual(self.numbers, [0, 1, 2, 3])
+
     def test_all_listeners_share_a_frame(self) -> None:
         pictures: list[bytes] = []
         for _ in range(2):
