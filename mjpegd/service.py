@@ -110,9 +110,9 @@ class MjpegService(Service):
         except ConfigurationError as fault:
             raise self._given_up(fault) from None
         self._ports.start(self._reactor, self._reactor, self._registry.received, self._tally)
-        Deferred.fromCoroutine(self._announce()).addErrback(
-            lambda failure: _log.failure("announcing the streams", failure)
-        )
+        # Who reads that it serves may send SIGTERM at once, and only a running reactor is ready
+        # for that.
+        self._reactor.callWhenRunning(self._begin_to_announce)
 
     @override
     def stopService(self) -> "Deferred[None]":
@@ -218,6 +218,12 @@ class MjpegService(Service):
         if self.running:
             _log.critical("mjpeg-rtsp: {refusal}", refusal=refusal)
             _stop_with_status_1(self._reactor)
+
+    def _begin_to_announce(self) -> None:
+        if self.running:
+            Deferred.fromCoroutine(self._announce()).addErrback(
+                lambda failure: _log.failure("announcing the streams", failure)
+            )
 
     async def _announce(self) -> None:
         """Say what is served, so that a person can paste it into a player."""
