@@ -26,7 +26,7 @@ class SourceContract(_Case):
 
     def make_source(self) -> IFrameSource:
         """A film with at least one frame that is indexed to its end."""
-        raise NotImplementedError
+        raise NotImplementedError  # each implementation's test case fills this in
 
     def test_is_a_frame_source(self) -> None:
         self.assertTrue(verifyObject(IFrameSource, self.make_source()))
@@ -89,11 +89,11 @@ class LiveContract(_Case):
 
     def make_live(self) -> ILiveSource:
         """A live source without listeners."""
-        raise NotImplementedError
+        raise NotImplementedError  # each implementation's test case fills this in
 
     def next_frame(self) -> None:
         """See to it that the source that was made has a frame to tell of."""
-        raise NotImplementedError
+        raise NotImplementedError  # each implementation's test case fills this in
 
     def test_is_a_live_source(self) -> None:
         self.assertTrue(verifyObject(ILiveSource, self.make_live()))
@@ -163,15 +163,15 @@ class SenderContract(_Case):
 
     def make_sender(self) -> IPacketSender:
         """A sender whose packets `arrived` shows."""
-        raise NotImplementedError
+        raise NotImplementedError  # each implementation's test case fills this in
 
     def arrived(self) -> list[bytes]:
         """The RTP packets that came through, in order, without interleaved prefixes."""
-        raise NotImplementedError
+        raise NotImplementedError  # each implementation's test case fills this in
 
     def reports_arrived(self) -> list[bytes]:
         """The RTCP compound packets that came through, in order."""
-        raise NotImplementedError
+        raise NotImplementedError  # each implementation's test case fills this in
 
     def train(self, sequence: int = 0, packets: int = 3) -> PacketTrain:
         """A frame of so many packets."""
