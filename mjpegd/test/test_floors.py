@@ -82,7 +82,8 @@ class FloorTests(SynchronousTestCase):
                     self.assertTrue(is_below(imported, "mjpegd.wire"), f"{name} imports {imported}")
 
     def test_sources_and_senders_know_wire_and_not_each_other(self) -> None:
-        self.assert_imports("sources", "mjpegd.wire", "mjpegd.sources")
+        self.assert_imports("pictures", "mjpegd.wire", "mjpegd.pictures")
+        self.assert_imports("sources", "mjpegd.wire", "mjpegd.pictures", "mjpegd.sources")
         self.assert_imports("senders", "mjpegd.wire", "mjpegd.senders")
 
     def test_streams_and_sessions_know_no_concrete_source_or_sender(self) -> None:
@@ -106,7 +107,7 @@ class FloorTests(SynchronousTestCase):
         found = modules()
         height = {f"mjpegd.{name}": level for level, floor in enumerate(floors) for name in floor}
         roots = {name for name in found if name.count(".") == 1 and name not in COMMON}
-        packages = {"mjpegd.wire", "mjpegd.sources", "mjpegd.senders"}
+        packages = {"mjpegd.wire", "mjpegd.pictures", "mjpegd.sources", "mjpegd.senders"}
         self.assertEqual(set(height), roots - packages, "each module of the root has its floor")
         for name, level in height.items():
             for imported in imports(found[name]):

@@ -29,6 +29,7 @@ from mjpegd.wire.jpeg import (
     EOI,
     MAX_FRAME_BYTES,
     MAX_JUNK_BYTES,
+    MAX_SEGMENTS,
     MAX_WALK_BYTES,
     SOI,
     STANDARD_HUFFMAN,
@@ -37,12 +38,15 @@ from mjpegd.wire.jpeg import (
     JpegImage,
     ScanComponent,
     Span,
+    repairs,
     rtp_frame,
     split,
     tables,
     whole,
 )
 
+ADOBE_YCBCR = b"Adobe\x00\x64\x00\x00\x00\x00\x01"
+APP0 = 0xE0
 THUMBNAIL = picture(99, size=(32, 32))
 RESTARTS = picture(8, restart_marker_blocks=2)
 
@@ -73,6 +77,12 @@ def in_three_scans(jpeg: bytes) -> bytes:
     return b"".join(
         (first, *header, scan, segment(COM, EOI), header[-1], scan, header[-1], scan, last)
     )
+
+
+def many_segments(jpeg: bytes, place: int) -> bytes:
+    """A JPEG with more segments than any encoder writes: in its header, or (-1) at its end."""
+    parts = segments(jpeg)
+    return b"".join((*parts[:place], segment(COM) * MAX_SEGMENTS, *parts[place:]))
 
 
 # Frames that are found from SOI to their last byte.
@@ -269,6 +279,43 @@ class FrameSplitterTests(SynchronousTestCase):
         self.assertEqual(fed(data[at : at + size] for at in range(0, len(data), size)), split(data))
 
 
+class RepairsTests(SynchronousTestCase):
+    def test_nothing_to_repair(self) -> None:
+        ycbcr = with_segment(picture(1), APP14, ADOBE_YCBCR)
+        field = with_segment(without(picture(1), APP0), APP0, b"AVI1" + bytes(10))
+        for jpeg in (picture(1), picture(1, mode="L"), ycbcr, field, RESTARTS):
+            self.assertEqual(repairs(jpeg), ())
+
+    def test_each(self) -> None:
+        jpeg = picture(1)
+        one_table = jpeg.replace(b"\x02\x11\x01\x03\x11\x01", b"\x02\x11\x00\x03\x11\x00")
+        wide = b"\x10" + b"".join(b"\0%c" % entry for entry in range(1, 65))
+        cases = {
+            "one quantization table for all components": one_table,
+            "16-bit quantization tables": with_segment(without(jpeg, DQT), DQT, wide),
+            "no Huffman tables": without(jpeg, DHT),
+            "application segments": with_segment(jpeg, APP1, b"Exif"),
+            "comments": with_segment(jpeg, COM, b"a comment"),
+            "fill bytes": jpeg[:2] + b"\xff" + jpeg[2:],
+            "no end": without_eoi(jpeg),
+            "bytes behind the end": jpeg + b"\n",
+        }
+
+        for phrase, damaged in cases.items():
+            self.assertEqual(repairs(damaged), (phrase,))
+
+    def test_several(self) -> None:
+        jpeg = with_segment(picture(1, progressive=True), COM, b"a comment")
+
+        self.assertEqual(repairs(without_eoi(jpeg)), ("comments", "no end"))
+
+    def test_adobe_segment_that_tells_of_other_colours(self) -> None:
+        self.assertEqual(repairs(picture(1, mode="CMYK")), ("application segments",))
+
+    def test_broken(self) -> None:
+        self.assertRaises(BrokenJpegError, repairs, picture(1)[:100])
+
+
 class WholeTests(SynchronousTestCase):
     def test_what_follows_is_cut_off(self) -> None:
         self.assertEqual(whole(picture(1) + b"garbage" + picture(2)), picture(1))
@@ -277,8 +324,15 @@ class WholeTests(SynchronousTestCase):
         self.assertEqual(whole(without_eoi(picture(1))), picture(1))
 
     def test_no_jpeg(self) -> None:
-        for data in (b"", b"text", b"." + picture(1), picture(1)[:100], SOI + EOI):
+        nothing_seen = b"".join(segments(picture(1))[:-2])
+        for data in (b"", b"text", b"." + picture(1), picture(1)[:100], SOI + EOI, nothing_seen):
             self.assertRaises(BrokenJpegError, whole, data)
+
+    def test_oversized(self) -> None:
+        jpeg = without_eoi(picture(1))
+
+        self.assertRaises(BrokenJpegError, whole, jpeg + bytes(MAX_FRAME_BYTES - len(jpeg) - 1))
+        self.assertEqual(len(whole(jpeg + bytes(MAX_FRAME_BYTES - len(jpeg) - 2))), MAX_FRAME_BYTES)
 
 
 class TablesTests(SynchronousTestCase):
@@ -355,7 +409,7 @@ class JpegImageTests(SynchronousTestCase):
         self.assertEqual(JpegImage.parse(data + b"\xff\xda\x10\x00").scans, 3)
 
     def test_adobe_segment(self) -> None:
-        jpeg = with_segment(picture(1), APP14, b"Adobe\x00\x64\x00\x00\x00\x00\x01")
+        jpeg = with_segment(picture(1), APP14, ADOBE_YCBCR)
 
         self.assertEqual(JpegImage.parse(jpeg).adobe_transform, 1)
         self.assertEqual(JpegImage.parse(picture(1, mode="CMYK")).adobe_transform, 0)
@@ -389,6 +443,11 @@ class JpegImageTests(SynchronousTestCase):
             with self.assertRaisesRegex(BrokenJpegError, f"^{reason}$"):
                 JpegImage.parse(data)
 
+    def test_more_segments_than_any_encoder_writes(self) -> None:
+        for place in (2, -1):
+            with self.assertRaisesRegex(BrokenJpegError, "more segments"):
+                JpegImage.parse(many_segments(picture(1), place))
+
     def test_malformed_segments(self) -> None:
         jpeg = picture(1)
         frame_header = next(part[4:] for part in segments(jpeg) if part[1] == SOF0)
@@ -412,7 +471,7 @@ class JpegImageTests(SynchronousTestCase):
 
 def read_in_all_ways(data: bytes) -> None:
     """Nothing but JpegError comes out."""
-    readers: list[Callable[[bytes], object]] = [split, whole, tables]
+    readers: list[Callable[[bytes], object]] = [split, whole, tables, repairs]
     for read in readers:
         with contextlib.suppress(JpegError):
             read(data)
@@ -507,8 +566,22 @@ class RtpFrameTests(SynchronousTestCase):
 
         self.assertEqual(rtp_frame(one).quantization, image.quantization[0] * 2)
 
+    def test_16_bit_tables_are_narrowed_where_they_can_be(self) -> None:
+        image = JpegImage.parse(picture(1))
+        wide = {
+            name: b"".join(b"\0%c" % entry for entry in table)
+            for name, table in image.quantization.items()
+        }
+
+        self.assertEqual(rtp_frame(replace(image, quantization=wide)), rtp_frame(image))
+
     def test_restart_interval(self) -> None:
         self.assertEqual(rtp_frame(JpegImage.parse(RESTARTS)).restart_interval, 2)
+
+    def test_any_size(self) -> None:
+        for size, told in (((33, 41), (40, 48)), ((2041, 32), (0, 0)), ((32, 2041), (0, 0))):
+            frame = rtp_frame(JpegImage.parse(picture(1, size=size)), any_size=True)
+            self.assertEqual((frame.width, frame.height), told)
 
     def test_obstacles_in_files(self) -> None:
         cases = {
@@ -530,7 +603,7 @@ class RtpFrameTests(SynchronousTestCase):
         image = JpegImage.parse(picture(1))
         luma, blue, red = image.components
         own_tables = {**image.quantization, 2: bytes(64)}
-        wide_tables = {0: image.quantization[0], 1: bytes(128)}
+        wide_tables = {0: image.quantization[0], 1: b"\1\0" * 64}
         cases = [
             ("lossless", replace(image, coding=3)),
             ("arithmetic coding", replace(image, coding=9)),

@@ -1,28 +1,33 @@
 """Tests of `mjpegd.wire.jpeg_payload`."""
 
 from dataclasses import replace
+from io import BytesIO
 
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
 from twisted.trial.unittest import SynchronousTestCase
 
 from mjpegd.test.pictures import DQT, number_of, picture, segments
-from mjpegd.wire.errors import ParseError
-from mjpegd.wire.jpeg import EOI, JpegFrame, JpegImage, rtp_frame
+from mjpegd.wire.errors import ParseError, UnsupportedJpegError
+from mjpegd.wire.jpeg import EOI, SOI, JpegFrame, JpegImage, rtp_frame
 from mjpegd.wire.jpeg_payload import (
     MIN_PAYLOAD_BYTES,
     Payload,
     Reassembler,
+    extension_for,
     fragment,
     tables_for,
     to_jpeg,
 )
+from mjpegd.wire.packets import EXTENSION_HEADER_BYTES, JPEG_EXTENSION, LATER_JPEG_EXTENSION
 
 TABLES = bytes(range(128))
 SCAN = bytes(number % 251 for number in range(1500))
 FRAME = JpegFrame(
     type=1, width=640, height=480, restart_interval=0, quantization=TABLES, scan=bytes(3000)
 )
+EXTENSION = bytes(range(40))
 RESTARTING = replace(FRAME, type=0, restart_interval=0x0102)
 
 # Drawn from RFC 2435 section 3.1, in hexadecimal.
@@ -67,6 +72,16 @@ PAYLOADS = {
         quantization=None,
         scan=b"\xab",
     ),
+    "00 000000 00 63 00 00  ab": Payload(
+        type=0,
+        q=99,
+        width=0,
+        height=0,
+        offset=0,
+        restart_interval=0,
+        quantization=None,
+        scan=b"\xab",
+    ),
     "00 000000 00 fe 01 01  00 00 0040" + TABLES[:64].hex() + "ab": Payload(
         type=0,
         q=254,
@@ -86,6 +101,7 @@ def frames() -> st.SearchStrategy[JpegFrame]:
         type=st.sampled_from([0, 1]),
         width=st.integers(1, 255).map(lambda units: units * 8),
         height=st.integers(1, 255).map(lambda units: units * 8),
+        extension=st.sampled_from([b"", EXTENSION]),
         restart_interval=st.integers(0, 0xFFFF),
         quantization=st.permutations(TABLES).map(bytes),
         scan=st.integers(1, len(SCAN)).map(lambda size: SCAN[:size]),
@@ -138,14 +154,31 @@ class FragmentTests(SynchronousTestCase):
     def test_payloads_are_full_and_continuous(self, frame: JpegFrame, size: int) -> None:
         payloads = fragment(frame, size)
 
-        self.assertTrue(all(len(payload) == size for payload in payloads[:-1]))
-        self.assertLessEqual(len(payloads[-1]), size)
+        sizes = [len(payload) for payload in payloads]
+        if frame.extension:
+            sizes = [EXTENSION_HEADER_BYTES + payload for payload in sizes]
+            sizes[0] += len(frame.extension)
+        self.assertEqual(set(sizes[:-1]) - {size}, set())
+        self.assertLessEqual(sizes[-1], size)
         offset = 0
         for payload in map(Payload.parse, payloads):
             self.assertEqual(payload.offset, offset)
             self.assertEqual(payload.quantization, None if offset else frame.quantization)
             self.assertEqual(payload.restart_interval, frame.restart_interval)
             offset += len(payload.scan)
+        extension = (JPEG_EXTENSION, frame.extension) if frame.extension else None
+        self.assertEqual(fed(Reassembler(), payloads, 0, extension)[-1], frame)
+
+    def test_extension_that_leaves_no_room(self) -> None:
+        frame = replace(FRAME, extension=bytes(256))
+
+        self.assertRaises(UnsupportedJpegError, fragment, frame, MIN_PAYLOAD_BYTES)
+
+    def test_size_that_is_not_told(self) -> None:
+        frame = replace(FRAME, width=0, height=0)
+        payloads = fragment(frame, 1400)
+
+        self.assertEqual({payload[6:8] for payload in payloads}, {b"\0\0"})
         self.assertEqual(fed(Reassembler(), payloads, timestamp=0)[-1], frame)
 
 
@@ -190,10 +223,16 @@ class PayloadTests(SynchronousTestCase):
         self.assertEqual(Payload.parse(payload.to_bytes()), payload)
 
 
-def fed(reassembler: Reassembler, payloads: list[bytes], timestamp: int) -> list[JpegFrame | None]:
+def fed(
+    reassembler: Reassembler,
+    payloads: list[bytes],
+    timestamp: int,
+    extension: tuple[int, bytes] | None = None,
+) -> list[JpegFrame | None]:
     last = len(payloads) - 1
+    later = (LATER_JPEG_EXTENSION, b"") if extension else None
     return [
-        reassembler.feed(payload, timestamp, marker=number == last)
+        reassembler.feed(payload, timestamp, number == last, later if number else extension)
         for number, payload in enumerate(payloads)
     ]
 
@@ -211,6 +250,18 @@ class ReassemblerTests(SynchronousTestCase):
         frame = replace(FRAME, scan=b"1")
 
         self.assertEqual(fed(reassembler, fragment(frame, 1400), timestamp=0), [frame])
+
+    def test_extensions_are_taken_from_the_first_packet(self) -> None:
+        reassembler, times = Reassembler(), [3, 2, 1]
+        frame = replace(FRAME, extension=EXTENSION)
+        payloads = fragment(frame, 1400)
+
+        for extension, expected in (
+            ((JPEG_EXTENSION, EXTENSION), frame),
+            ((0xABAC, EXTENSION), FRAME),
+            (None, FRAME),
+        ):
+            self.assertEqual(fed(reassembler, payloads, times.pop(), extension)[-1], expected)
 
     def test_eoi_at_the_end_is_cut_off(self) -> None:
         reassembler = Reassembler()
@@ -378,3 +429,47 @@ class ToJpegTests(SynchronousTestCase):
         for part in segments(jpeg):
             if part[1] != DQT and part[:2] != b"\xff\xc4":
                 self.assertIn(part, again)
+
+    def test_true_size_from_a_description(self) -> None:
+        jpeg = picture(1, size=(33, 41))
+        frame = rtp_frame(JpegImage.parse(jpeg))
+
+        for told in (frame, replace(frame, width=0, height=0)):
+            again = to_jpeg(told, size=(33, 41))
+            self.assertEqual(pixels(again), pixels(jpeg))
+
+    def test_true_size_from_the_header_extension(self) -> None:
+        for jpeg in (
+            picture(1, size=(2121, 67)),
+            picture(1, size=(34, 2121), subsampling="4:2:2", restart_marker_blocks=3),
+        ):
+            image = JpegImage.parse(jpeg)
+            plain = rtp_frame(image, any_size=True)
+            frame = replace(plain, extension=extension_for(plain, (image.width, image.height)))
+
+            self.assertEqual(pixels(to_jpeg(frame)), pixels(jpeg))
+
+    def test_size_that_nobody_tells(self) -> None:
+        frame = replace(FRAME, width=0, height=0, extension=b"\xff" * 4)
+
+        self.assertRaises(UnsupportedJpegError, to_jpeg, frame)
+
+
+class ExtensionTests(SynchronousTestCase):
+    def test_it_is_the_whole_header(self) -> None:
+        for jpeg in (picture(1), picture(1, restart_marker_blocks=3)):
+            frame = rtp_frame(JpegImage.parse(jpeg))
+            extension = extension_for(frame, (64, 48))
+
+            self.assertEqual(len(extension) % 4, 0)
+            self.assertEqual(pixels(SOI + extension + frame.scan + EOI), pixels(jpeg))
+
+    def test_no_fill_bytes_behind_the_last_segment(self) -> None:
+        for interval in (0, 1):
+            frame = replace(FRAME, restart_interval=interval)
+
+            self.assertNotEqual(extension_for(frame, (1, 1))[-1], 0xFF)
+
+
+def pixels(jpeg: bytes) -> bytes:
+    return Image.open(BytesIO(jpeg)).tobytes()

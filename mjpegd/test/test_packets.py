@@ -5,7 +5,9 @@ from twisted.trial.unittest import SynchronousTestCase
 from mjpegd.wire.errors import ParseError
 from mjpegd.wire.packets import (
     INTERLEAVED_PREFIX_BYTES,
+    JPEG_EXTENSION,
     JPEG_PAYLOAD_TYPE,
+    LATER_JPEG_EXTENSION,
     MAX_PACKET_BYTES,
     MAX_TRAIN_PACKETS,
     RTP_HEADER_BYTES,
@@ -167,6 +169,49 @@ class TrainTests(SynchronousTestCase):
                 for packet in reference(payloads, sequence, timestamp, ssrc)
             ],
         )
+
+    @given(st.integers(1, 4), st.integers(0, 8), UINT16, UINT32, UINT32)
+    def test_extensions(
+        self, count: int, last: int, sequence: int, timestamp: int, ssrc: int
+    ) -> None:
+        extension = b"\xff\xc0" + bytes(6)
+        payloads = [b"first", *[b"thirteenbytes"] * count, b"t" * last]
+
+        template = TrainTemplate.from_payloads(payloads, interleaved=False, extension=extension)
+
+        packets = [
+            RTPPacket.parse(bytes(packet))
+            for packet in template.stamp(sequence, timestamp, ssrc).packets()
+        ]
+        self.assertEqual([packet.payload for packet in packets], payloads)
+        self.assertEqual(
+            [packet.extension for packet in packets],
+            [(JPEG_EXTENSION, extension), *[(LATER_JPEG_EXTENSION, b"")] * (count + 1)],
+        )
+        self.assertEqual(
+            [packet.to_bytes() for packet in packets],
+            list(template.stamp(sequence, timestamp, ssrc).packets()),
+        )
+        self.assertEqual(
+            [(packet.sequence, packet.timestamp, packet.ssrc) for packet in packets],
+            [((sequence + n) % 0x10000, timestamp, ssrc) for n in range(count + 2)],
+        )
+        self.assertEqual([packet.marker for packet in packets], [*[False] * (count + 1), True])
+
+    def test_interleaved_extensions_count_for_the_length(self) -> None:
+        template = TrainTemplate.from_payloads(
+            [b"first", b"thirteenbytes", b"t"], interleaved=True, extension=bytes(8)
+        )
+
+        found = list(template.stamp(0, 0, 0).packets())
+
+        sizes = [INTERLEAVED_PREFIX_BYTES + int.from_bytes(packet[2:4]) for packet in found]
+        self.assertEqual(sizes, [len(packet) for packet in found])
+
+    def test_extensions_are_no_payload_octets(self) -> None:
+        template = TrainTemplate.from_payloads([b"abc"], interleaved=False, extension=bytes(8))
+
+        self.assertEqual(template.payload_octets, 3)
 
     def test_the_longest_train_counts_through_all_numbers_from_any(self) -> None:
         template = TrainTemplate.from_payloads([b""] * MAX_TRAIN_PACKETS, interleaved=False)

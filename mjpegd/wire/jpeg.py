@@ -24,10 +24,14 @@ MAX_JUNK_BYTES = 1 << 20
 # An oversized frame is walked to its end so that the ones behind it are found, but not for ever.
 MAX_WALK_BYTES = 4 * MAX_FRAME_BYTES
 
+# Colour profiles and metadata may be spread over some hundred.
+MAX_SEGMENTS = 1024
+
 MAX_SIDE_PIXELS = 2040  # RFC 2435 section 3.1.5: eight bits, in units of 8 pixels
 
 _SOF0, _DHT, _RST0, _SOI, _EOI = 0xC0, 0xC4, 0xD0, 0xD8, 0xD9
 _SOS, _DQT, _DNL, _DRI, _APP0, _APP14 = 0xDA, 0xDB, 0xDC, 0xDD, 0xE0, 0xEE
+_APP15, _COM = 0xEF, 0xFE
 _FRAME_HEADERS = frozenset(range(0xC0, 0xD0)) - {_DHT, 0xC8, 0xCC}
 
 # The start of a JPEG: SOI, and the first byte of the marker that has to follow.
@@ -221,30 +225,24 @@ def split(data: bytes) -> list[Span]:
     return splitter.feed(data) + splitter.finish()
 
 
-def whole(data: bytes) -> bytes:
-    """One JPEG from SOI to EOI: what follows EOI is cut off, a missing EOI is added.
-
-    Raises:
-        BrokenJpegError: The data does not begin with a JPEG that has a scan, or it is larger
-            than `MAX_FRAME_BYTES`.
-    """
-    spans = split(data)
-    if not spans or spans[0].start:
-        raise BrokenJpegError("is no JPEG of at most 16 MiB with picture data")
-    jpeg = data[: spans[0].size]
-    return jpeg if jpeg.endswith(EOI) else jpeg + EOI
-
-
 # --- What one frame says ------------------------------------------------------------------------
 
 
-class _Segment(NamedTuple):
+_TOO_MANY = "has more segments than any encoder writes"
+
+
+class Segment(NamedTuple):
+    """A marker and what belongs to it (T.81 section B.1.1.4)."""
+
     code: int
     body: bytes  # without the length
     end: int  # offset of what follows
 
 
-def _segment_at(data: bytes, position: int) -> _Segment:
+_Header = tuple[Segment, ...]  # from SOI to the first SOS
+
+
+def _segment_at(data: bytes, position: int) -> Segment:
     match = _MARKER.match(data, position)
     if match is None:
         raise BrokenJpegError("cut off or damaged in its header")
@@ -254,31 +252,64 @@ def _segment_at(data: bytes, position: int) -> _Segment:
     size = int.from_bytes(data[body : body + 2], "big")
     if size < 2 or body + size > len(data):
         raise BrokenJpegError("cut off or damaged in its header")
-    return _Segment(code, data[body + 2 : body + size], body + size)
+    return Segment(code, data[body + 2 : body + size], body + size)
 
 
-def _header_segments(data: bytes) -> Iterator[_Segment]:
+def header_segments(data: bytes) -> Iterator[Segment]:
     """The segments from SOI to the first SOS, which is the last one."""
     if not data.startswith(SOI):
         raise BrokenJpegError("does not begin with SOI")
-    segment = _segment_at(data, len(SOI))
-    yield segment
-    while segment.code != _SOS:
-        segment = _segment_at(data, segment.end)
+    position = len(SOI)
+    for _ in range(MAX_SEGMENTS):
+        segment = _segment_at(data, position)
         yield segment
+        if segment.code == _SOS:
+            return
+        position = segment.end
+    raise BrokenJpegError(_TOO_MANY)
 
 
-def _later_segments(data: bytes, position: int) -> Iterator[_Segment]:
+def later_segments(data: bytes, position: int) -> Iterator[Segment]:
     """The segments between scans, as far as they can be read."""
-    while match := _AFTER_SCAN.search(data, position):
-        if data[match.start() + 1] in {_SOI, _EOI}:
+    for _ in range(MAX_SEGMENTS):
+        position = after_scan(data, position)
+        if position == len(data) or data[position + 1] in {_SOI, _EOI}:
             return
         try:
-            segment = _segment_at(data, match.start())
+            segment = _segment_at(data, position)
         except BrokenJpegError:
             return
         yield segment
         position = segment.end
+    raise BrokenJpegError(_TOO_MANY)
+
+
+def after_scan(data: bytes, position: int) -> int:
+    """Where the entropy-coded data end that begin at a position."""
+    match = _AFTER_SCAN.search(data, position)
+    return match.start() if match else len(data)
+
+
+def _end(data: bytes, header: _Header) -> int:
+    """Where EOI is or should be."""
+    *_, last = header[-1], *later_segments(data, header[-1].end)
+    return after_scan(data, last.end)
+
+
+def whole(data: bytes) -> bytes:
+    """One JPEG from SOI to EOI: what follows EOI is cut off, a missing EOI is added.
+
+    Raises:
+        BrokenJpegError: The data does not begin with a JPEG that has a scan, or it is larger
+            than `MAX_FRAME_BYTES`.
+    """
+    header = tuple(header_segments(data))
+    end = _end(data, header)
+    if end == header[-1].end:
+        raise BrokenJpegError("has no picture data")
+    if end + len(EOI) > MAX_FRAME_BYTES:
+        raise BrokenJpegError("has more than 16 MiB")
+    return data[:end] + EOI
 
 
 def tables(data: bytes) -> bytes:
@@ -289,7 +320,7 @@ def tables(data: bytes) -> bytes:
     """
     return b"".join(
         b"\xff%c%b%b" % (segment.code, (len(segment.body) + 2).to_bytes(2, "big"), segment.body)
-        for segment in _header_segments(data)
+        for segment in header_segments(data)
         if segment.code in {_DQT, _DHT}
     )
 
@@ -378,13 +409,12 @@ class JpegImage:
 
     @classmethod
     def _read(cls, data: bytes) -> Self:
-        header = tuple(_header_segments(data))
+        header = tuple(header_segments(data))
         start = header[-1].end
-        match = _AFTER_SCAN.search(data, start)
-        scan = memoryview(data)[start : match.start() if match else len(data)]
+        scan = memoryview(data)[start : after_scan(data, start)]
         if not scan:
             raise BrokenJpegError("has no picture data")
-        rest = tuple(_later_segments(data, start + len(scan)))
+        rest = tuple(later_segments(data, start + len(scan)))
         frame = _frame_header(header)
         width, height = int.from_bytes(frame.body[3:5], "big"), _height(frame, rest)
         if not (width and height):
@@ -396,8 +426,8 @@ class JpegImage:
             coding=frame.code - _SOF0,
             components=_components(frame.body),
             scan_components=_scan_components(header[-1].body),
-            quantization=_quantization(header),
-            huffman=_huffman(header),
+            quantization=quantization_tables(header),
+            huffman=huffman_tables(header),
             restart_interval=_restart_interval(header),
             adobe_transform=_adobe_transform(header),
             is_field=_is_field(header),
@@ -405,15 +435,19 @@ class JpegImage:
             scans=1 + sum(segment.code == _SOS for segment in rest),
         )
 
-
-_Header = tuple[_Segment, ...]
+    @property
+    def is_rgb(self) -> bool:
+        """Whether three components are red, green and blue rather than Y, Cb and Cr."""
+        names = bytes(part.identifier for part in self.components)
+        named_rgb = self.adobe_transform is None and names == b"RGB"
+        return len(names) == 3 and (self.adobe_transform == 0 or named_rgb)
 
 
 def _bodies(header: _Header, code: int) -> list[bytes]:
     return [segment.body for segment in header if segment.code == code]
 
 
-def _frame_header(header: _Header) -> _Segment:
+def _frame_header(header: _Header) -> Segment:
     # P | Y Y | X X | Nf | Nf times: C, H and V, Tq
     found = [segment for segment in header if segment.code in _FRAME_HEADERS]
     if len(found) != 1:
@@ -421,7 +455,7 @@ def _frame_header(header: _Header) -> _Segment:
     return found[0]
 
 
-def _height(frame: _Segment, rest: _Header) -> int:
+def _height(frame: Segment, rest: _Header) -> int:
     # DNL tells what was not known when the frame header was written.
     heights = [frame.body[1:3], *(body[:2] for body in _bodies(rest, _DNL))]
     return next(filter(None, (int.from_bytes(height, "big") for height in heights)), 0)
@@ -450,7 +484,12 @@ def _one_to_four(number: int) -> int:
     return number
 
 
-def _quantization(header: _Header) -> dict[int, bytes]:
+def quantization_tables(header: _Header) -> dict[int, bytes]:
+    """By identifier, the tables of DQT segments: 64 bytes, or 128 where entries have 16 bits.
+
+    Raises:
+        ValueError: One is cut off.
+    """
     # Pq and Tq | 64 entries of one byte, or of two where Pq is not 0 | more of the same
     found = {}
     for body in _bodies(header, _DQT):
@@ -462,7 +501,12 @@ def _quantization(header: _Header) -> dict[int, bytes]:
     return found
 
 
-def _huffman(header: _Header) -> dict[tuple[int, int], bytes]:
+def huffman_tables(header: _Header) -> dict[tuple[int, int], bytes]:
+    """By class and identifier, the tables of DHT segments: 16 counts and the symbols.
+
+    Raises:
+        IndexError, ValueError: One is cut off.
+    """
     # Tc and Th | 16 counts | symbols, as many as the counts say | more of the same
     found = {}
     for body in _bodies(header, _DHT):
@@ -547,11 +591,15 @@ class JpegFrame:
 
     Attributes:
         type: 0 for 4:2:2, 1 for 4:2:0; without the 64 that tells of restart markers.
-        width: Pixels, a multiple of 8, at most 2040; the picture may have up to 7 fewer.
-        height: Pixels, likewise.
+        width: Pixels, a multiple of 8, at most 2040; the picture may have up to 7 fewer. 0 if
+            the packets do not tell it, because a side has more than 2040 pixels.
+        height: Pixels, likewise; 0 if the width is.
         restart_interval: MCUs between restart markers; 0 means none.
         quantization: 64 bytes for luma and 64 for chroma, in zig-zag order.
         scan: Entropy-coded data, made with the Huffman tables of T.81 annex K; without EOI.
+        extension: Marker segments that the RTP header extension of the first packet carries, for
+            what does not fit into RTP/JPEG's own headers (ONVIF streaming specification, "JPEG
+            header extension").
     """
 
     type: int
@@ -560,26 +608,38 @@ class JpegFrame:
     restart_interval: int
     quantization: bytes
     scan: bytes | memoryview
+    extension: bytes = b""
 
 
-def rtp_frame(image: JpegImage) -> JpegFrame:
+def rtp_frame(image: JpegImage, *, any_size: bool = False) -> JpegFrame:
     """What RTP carries of a JPEG that can be sent as it is (RFC 2435 sections 3 and 4).
+
+    Args:
+        image: What is to be sent.
+        any_size: Sides of more than 2040 pixels are no obstacle: the frame tells no size then.
 
     Raises:
         UnsupportedJpegError: It would have to be coded anew; the text names the obstacle in a
             few words, such as "4:4:4 sampling".
     """
-    for obstacle in _OBSTACLES:
+    for obstacle in _OBSTACLES if any_size else (_size_obstacle, *_OBSTACLES):
         if reason := obstacle(image):
             raise UnsupportedJpegError(reason)
+    is_told = max(image.width, image.height) <= MAX_SIDE_PIXELS
+    luma, chroma, _ = (narrowed(image.quantization[part.table]) for part in image.components)
     return JpegFrame(
         type=_TYPES[_factors(image)],
-        width=_up_to_eight(image.width),
-        height=_up_to_eight(image.height),
+        width=_up_to_eight(image.width) if is_told else 0,
+        height=_up_to_eight(image.height) if is_told else 0,
         restart_interval=image.restart_interval,
-        quantization=b"".join(image.quantization[part.table] for part in image.components[:2]),
+        quantization=luma + chroma,
         scan=image.scan,
     )
+
+
+def narrowed(table: bytes) -> bytes:
+    """A quantization table with entries of 8 bits if they fit; else as it is."""
+    return table[1::2] if len(table) > 64 and not any(table[::2]) else table
 
 
 def _up_to_eight(pixels: int) -> int:
@@ -601,10 +661,7 @@ def _colour_obstacle(image: JpegImage) -> str:
     number = len(image.components)
     if number != 3:
         return {1: "greyscale", 4: "CMYK colours"}.get(number, f"{number} colour components")
-    named_rgb = bytes(part.identifier for part in image.components) == b"RGB"
-    if image.adobe_transform == 0 or (image.adobe_transform is None and named_rgb):
-        return "RGB colours"
-    return ""
+    return "RGB colours" if image.is_rgb else ""
 
 
 def _sampling_obstacle(image: JpegImage) -> str:
@@ -632,11 +689,15 @@ def _size_obstacle(image: JpegImage) -> str:
         return f"wider than {MAX_SIDE_PIXELS} pixels"
     if image.height > MAX_SIDE_PIXELS:
         return f"higher than {MAX_SIDE_PIXELS} pixels"
+    return ""
+
+
+def _data_obstacle(image: JpegImage) -> str:
     return "" if len(image.scan) < MAX_FRAME_BYTES else "more than 16 MiB of data"
 
 
 def _quantization_obstacle(image: JpegImage) -> str:
-    used = [image.quantization.get(part.table, b"") for part in image.components]
+    used = [narrowed(image.quantization.get(part.table, b"")) for part in image.components]
     if not all(used):
         return "no quantization tables"
     if any(len(table) != 64 for table in used):
@@ -659,7 +720,53 @@ _OBSTACLES: tuple[Callable[[JpegImage], str], ...] = (
     _colour_obstacle,
     _sampling_obstacle,
     _scan_obstacle,
-    _size_obstacle,
+    _data_obstacle,
     _quantization_obstacle,
     _huffman_obstacle,
 )
+
+
+# --- What is made good on the way ---------------------------------------------------------------
+
+
+def repairs(data: bytes) -> tuple[str, ...]:
+    """What of one JPEG's headers no viewer gets as it is, since RTP tells it in another way.
+
+    Nothing of it changes the picture: what RTP has no room for is left out, what is missing
+    follows from T.81 annex K.
+
+    Returns:
+        Short phrases such as "no Huffman tables"; none for a plain file.
+
+    Raises:
+        BrokenJpegError: As `JpegImage.parse`.
+    """
+    image = JpegImage.parse(data)
+    header = tuple(header_segments(data))
+    used = {part.table for part in image.components}
+    tables = [image.quantization.get(part.table, b"") for part in image.components]
+    end = _end(data, header)
+    found = {
+        "one quantization table for all components": len(tables) == 3 and len(used) == 1,
+        "16-bit quantization tables": any(narrowed(table) != table for table in tables),
+        "no Huffman tables": not image.huffman,
+        "application segments": any(map(_is_left_out, header)),
+        "comments": any(segment.code == _COM for segment in header),
+        "fill bytes": _has_fill_bytes(header),
+        "no end": data[end : end + len(EOI)] != EOI,
+        "bytes behind the end": end + len(EOI) < len(data),
+    }
+    return tuple(phrase for phrase, is_found in found.items() if is_found)
+
+
+def _is_left_out(segment: Segment) -> bool:
+    """Whether an application segment tells more than every JPEG that RTP carries has."""
+    is_jfif = segment.code == _APP0 and segment.body[:4] in {b"JFIF", b"AVI1"}
+    is_ycbcr = segment.code == _APP14 and _adobe_transform((segment,)) == 1
+    return _APP0 <= segment.code <= _APP15 and not (is_jfif or is_ycbcr)
+
+
+def _has_fill_bytes(header: _Header) -> bool:
+    # Marker and length are four bytes.
+    sizes = sum(4 + len(segment.body) for segment in header)
+    return len(SOI) + sizes < header[-1].end

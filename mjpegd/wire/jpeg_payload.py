@@ -1,11 +1,13 @@
 """RFC 2435: a JPEG frame <-> the payloads of its RTP packets."""
 
+import re
 import struct
 from dataclasses import dataclass, replace
 from typing import Self
 
-from mjpegd.wire.errors import ParseError
+from mjpegd.wire.errors import ParseError, UnsupportedJpegError
 from mjpegd.wire.jpeg import EOI, SOI, STANDARD_HUFFMAN, JpegFrame
+from mjpegd.wire.packets import EXTENSION_HEADER_BYTES, JPEG_EXTENSION
 
 QUANTIZATION_TABLES_BYTES = 128
 
@@ -41,19 +43,23 @@ def fragment(frame: JpegFrame, max_payload_bytes: int) -> list[bytes]:
 
     Returns:
         Payloads in sending order, each of exactly ``max_payload_bytes`` but for the last. The
-        first carries the quantization tables.
+        first carries the quantization tables. Where the frame has an extension, room is left
+        for its header in each packet, and for itself in the first.
 
     Raises:
         ValueError: ``max_payload_bytes`` is less than `MIN_PAYLOAD_BYTES`.
+        UnsupportedJpegError: The extension leaves no room.
     """
     if max_payload_bytes < MIN_PAYLOAD_BYTES:
         raise ValueError(f"payloads of {max_payload_bytes} bytes are too small for the headers")
-    scan = frame.scan
+    scan, extension = frame.scan, frame.extension
     # The type-specific octet before the 24 bits of the offset is 0: a progressively scanned frame.
     header = _header_after_offset(frame, Q_IN_BAND)
-    room = max_payload_bytes - 4 - len(header)
+    room = max_payload_bytes - 4 - len(header) - (EXTENSION_HEADER_BYTES if extension else 0)
     tables = _quantization_header(frame.quantization)
-    first = room - len(tables)
+    first = room - len(tables) - len(extension)
+    if first <= 0:
+        raise UnsupportedJpegError("its header extension does not fit into a packet")
     return [b"".join((bytes(4), header, tables, scan[:first]))] + [
         b"".join((offset.to_bytes(4, "big"), header, scan[offset : offset + room]))
         for offset in range(first, len(scan), room)
@@ -81,8 +87,8 @@ class Payload:
     Attributes:
         type: 0 for 4:2:2, 1 for 4:2:0; without the 64 that tells of restart markers.
         q: 1 to 99: a quality factor; 128 to 255: a number for tables that are sent.
-        width: Pixels, 8 to 2040, a multiple of 8.
-        height: Pixels, likewise.
+        width: Pixels, 8 to 2040, a multiple of 8; 0 if the size is told elsewhere.
+        height: Pixels, likewise; 0 if the width is.
         offset: Of `scan` in the data of the frame, 24 bits.
         restart_interval: MCUs between restart markers; 0 means none.
         quantization: In the first payload of a frame with `q` from 128 on: two tables (128
@@ -114,7 +120,7 @@ class Payload:
         offset = first & 0xFFFFFF
         _require(kind & ~_WITH_RESTARTS in {0, 1}, 4, "type")
         _require(1 <= q <= _LAST_FACTOR_Q or q >= _FIRST_STORED_Q, 5, "Q")
-        _require(bool(width and height), 6, "size")
+        _require(bool(width) == bool(height), 6, "size")
         restart_interval, quantization = 0, None
         if kind & _WITH_RESTARTS:
             # Restart interval | F, L, restart count
@@ -176,14 +182,22 @@ class Reassembler:
         self._timestamp: int | None = None
         self._parts: list[Payload] = []  # empty: the frame at this time is done, or given up
         self._tables: dict[int, bytes] = {}  # by Q, 128 to 254
+        self._extension = b""
 
-    def feed(self, payload: bytes, timestamp: int, marker: bool) -> JpegFrame | None:
+    def feed(
+        self,
+        payload: bytes,
+        timestamp: int,
+        marker: bool,
+        extension: tuple[int, bytes] | None = None,
+    ) -> JpegFrame | None:
         """Take one payload.
 
         Args:
             payload: What follows the RTP header; anything may be in it.
             timestamp: Of its RTP packet.
             marker: The marker bit of its RTP packet, set on the last of a frame.
+            extension: The header extension of its RTP packet (see `RTPPacket`).
 
         Returns:
             The frame that this payload completes, its scan without EOI.
@@ -195,6 +209,8 @@ class Reassembler:
             return None
         if timestamp != self._timestamp:
             self._begin(part, timestamp)
+            is_known = extension and extension[0] == JPEG_EXTENSION
+            self._extension = extension[1] if extension and is_known else b""
         elif not self._continue(part):
             return None
         return self._complete() if marker and self._parts else None
@@ -243,6 +259,7 @@ class Reassembler:
             restart_interval=first.restart_interval,
             quantization=quantization,
             scan=scan,
+            extension=self._extension,
         )
 
     def _quantization(self, first: Payload) -> bytes:
@@ -262,32 +279,70 @@ def tables_for(q: int) -> bytes:
     return bytes(max(1, min(255, (base * percent + 50) // 100)) for base in _BASE_TABLES)
 
 
-def to_jpeg(frame: JpegFrame) -> bytes:
-    """A JPEG file of one frame, with all its tables (RFC 2435 section 4.1, appendix B)."""
+def to_jpeg(frame: JpegFrame, size: tuple[int, int] | None = None) -> bytes:
+    """A JPEG file of one frame, with all its tables (RFC 2435 section 4.1, appendix B).
+
+    Args:
+        frame: What came.
+        size: True width and height in pixels, where a description of the stream tells them.
+
+    Raises:
+        UnsupportedJpegError: Neither the frame nor its extension nor a description tells the
+            size.
+    """
+    found = size or _size_in(frame.extension) or (frame.width, frame.height)
+    if not all(found):
+        raise UnsupportedJpegError("its size is not told")
+    return b"".join((SOI, _JFIF, _headers(frame, found), _SCAN_HEADER, frame.scan, EOI))
+
+
+def extension_for(frame: JpegFrame, size: tuple[int, int]) -> bytes:
+    """All headers of a JPEG, for the RTP header extension of its first packet.
+
+    They are complete, as is recommended: a receiver that has to make some itself might choose
+    other identifiers for the components.
+
+    Args:
+        frame: What is sent.
+        size: True width and height in pixels.
+
+    Returns:
+        Segments in whole 32-bit words; no fill bytes may come behind the last one (ONVIF
+        streaming specification, "JPEG header extension").
+    """
+    headers = _headers(frame, size)
+    return headers + b"\xff" * (-len(headers + _SCAN_HEADER) % 4) + _SCAN_HEADER
+
+
+def _headers(frame: JpegFrame, size: tuple[int, int]) -> bytes:
+    """The segments before the scan header."""
     restart = _segment(0xDD, frame.restart_interval.to_bytes(2, "big"))
     luma, chroma = frame.quantization[:64], frame.quantization[64:]
     # 8 bits | height | width | 3 components: identifier, sampling factors, table
-    picture = struct.pack(">BHHB", 8, frame.height, frame.width, 3) + bytes(
+    picture = struct.pack(">BHHB", 8, size[1], size[0], 3) + bytes(
         (1, 0x22 if frame.type else 0x21, 0, 2, 0x11, 1, 3, 0x11, 1)
     )
     return b"".join(
         (
-            SOI,
-            _JFIF,
             _segment(0xDB, b"\x00" + luma + b"\x01" + chroma),
             _segment(0xC0, picture),
             _HUFFMAN,
             restart if frame.restart_interval else b"",
-            _SCAN_HEADER,
-            frame.scan,
-            EOI,
         )
     )
+
+
+def _size_in(extension: bytes) -> tuple[int, int] | None:
+    match = _FRAME_HEADER.search(extension)
+    return (int.from_bytes(match[2], "big"), int.from_bytes(match[1], "big")) if match else None
 
 
 def _segment(code: int, body: bytes) -> bytes:
     return b"\xff%c%b%b" % (code, (len(body) + 2).to_bytes(2, "big"), body)
 
+
+# Of three components: marker | length | 8 bits | height | width
+_FRAME_HEADER = re.compile(rb"\xff\xc0\x00\x11\x08(..)(..)\x03", re.DOTALL)
 
 # Version 1.1, no unit, pixels as wide as high, no thumbnail.
 _JFIF = _segment(0xE0, b"JFIF\x00\x01\x01\x00\x00\x01\x00\x01\x00\x00")

@@ -7,9 +7,15 @@ from dataclasses import dataclass
 from mjpegd.wire.errors import ParseError
 
 RTP_HEADER_BYTES = 12
+EXTENSION_HEADER_BYTES = 4
 INTERLEAVED_PREFIX_BYTES = 4
 INTERLEAVED_MAGIC = b"$"
 JPEG_PAYLOAD_TYPE = 26
+
+# Profiles of header extensions with JPEG segments: of the first packet of a frame, and of the
+# others (ONVIF streaming specification, "JPEG header extension").
+JPEG_EXTENSION = 0xFFD8
+LATER_JPEG_EXTENSION = 0xFFFF
 
 # The interleaved prefix tells the length of a packet in 16 bits (RFC 2326 section 10.12).
 MAX_PACKET_BYTES = 0xFFFF
@@ -110,10 +116,7 @@ class RTPPacket:
 
     def to_bytes(self) -> bytes:
         """The packet as it is sent."""
-        extension = b""
-        if self.extension is not None:
-            profile, words = self.extension
-            extension = _EXTENSION_HEADER.pack(profile, len(words) // 4) + words
+        extension = b"" if self.extension is None else _extension_bytes(*self.extension)
         flags = _VERSION_2 | (_EXTENSION if extension else 0) | len(self.csrcs)
         second = self.payload_type | (_MARKER if self.marker else 0)
         return b"".join(
@@ -124,6 +127,10 @@ class RTPPacket:
                 self.payload,
             )
         )
+
+
+def _extension_bytes(profile: int, words: bytes) -> bytes:
+    return _EXTENSION_HEADER.pack(profile, len(words) // 4) + words
 
 
 def _read_extension(data: bytes, start: int) -> tuple[tuple[int, bytes], int]:
@@ -190,31 +197,33 @@ class TrainTemplate:
     interleaved: bool
 
     @classmethod
-    def from_payloads(cls, payloads: Sequence[bytes], *, interleaved: bool) -> "TrainTemplate":
+    def from_payloads(
+        cls, payloads: Sequence[bytes], *, interleaved: bool, extension: bytes = b""
+    ) -> "TrainTemplate":
         """Put headers before the payloads of one frame.
 
         Args:
-            payloads: At least one; all but the last of one size, the last not longer.
+            payloads: At least one; all but the last of one size, counted with the extension,
+                the last not longer.
             interleaved: Put prefixes for an RTSP connection before the packets.
+            extension: JPEG segments for the header extension of the first packet, in whole
+                32-bit words. If there are any the other packets get empty extensions.
 
         Raises:
             ValueError: The payloads are not as they must be, too long or too many.
         """
-        _check_payloads(payloads)
-        plain, last = (
-            _HEADER.pack(_VERSION_2, JPEG_PAYLOAD_TYPE | m, 0, 0, 0) for m in (0, _MARKER)
-        )
+        heads = _heads(len(payloads), extension)
+        sizes = [len(head) + len(payload) for head, payload in zip(heads, payloads, strict=True)]
+        _check_sizes(sizes)
         chunks = []
-        for payload in payloads:
+        for head, payload, size in zip(heads, payloads, sizes, strict=True):
             if interleaved:
-                size = RTP_HEADER_BYTES + len(payload)
                 chunks.append(_INTERLEAVED_PREFIX.pack(INTERLEAVED_MAGIC, 0, size))
-            chunks += plain, payload
-        chunks[-2] = last
+            chunks += head, payload
         prefix_bytes = INTERLEAVED_PREFIX_BYTES if interleaved else 0
         return cls(
             template=b"".join(chunks),
-            stride=prefix_bytes + RTP_HEADER_BYTES + len(payloads[0]),
+            stride=prefix_bytes + sizes[0],
             packet_count=len(payloads),
             payload_octets=sum(map(len, payloads)),
             interleaved=interleaved,
@@ -248,11 +257,24 @@ class TrainTemplate:
         return PacketTrain(buffer, stride, count)
 
 
-def _check_payloads(payloads: Sequence[bytes]) -> None:
-    if not 0 < len(payloads) <= MAX_TRAIN_PACKETS:
-        raise ValueError(f"a train of {len(payloads)} packets")
-    size = len(payloads[0])
-    if any(len(payload) != size for payload in payloads[:-1]) or len(payloads[-1]) > size:
+def _heads(count: int, extension: bytes) -> list[bytes]:
+    """What comes before the payloads of a frame: RTP headers, and extensions if there is one."""
+    flags = _VERSION_2 | (_EXTENSION if extension else 0)
+    plain, last = (_HEADER.pack(flags, JPEG_PAYLOAD_TYPE | m, 0, 0, 0) for m in (0, _MARKER))
+    heads = [plain] * (count - 1) + [last]
+    if not extension:
+        return heads
+    first, later = (JPEG_EXTENSION, extension), (LATER_JPEG_EXTENSION, b"")
+    return [
+        head + _extension_bytes(*(later if number else first)) for number, head in enumerate(heads)
+    ]
+
+
+def _check_sizes(sizes: Sequence[int]) -> None:
+    if not 0 < len(sizes) <= MAX_TRAIN_PACKETS:
+        raise ValueError(f"a train of {len(sizes)} packets")
+    size = sizes[0]
+    if any(other != size for other in sizes[:-1]) or sizes[-1] > size:
         raise ValueError("payloads of different sizes")
-    if RTP_HEADER_BYTES + size > MAX_PACKET_BYTES:
-        raise ValueError(f"a payload of {size} bytes")
+    if size > MAX_PACKET_BYTES:
+        raise ValueError(f"a packet of {size} bytes")
