@@ -11,11 +11,13 @@ from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from mjpegd.errors import MediaError
-from mjpegd.interfaces import IFrameSource, InThread
+from mjpegd.errors import MediaBusyError, MediaError
+from mjpegd.interfaces import IFrameSource, IRenderedSource
 from mjpegd.logs import shown
+from mjpegd.pictures.forms import PLAIN_FORM, JpegForm
 from mjpegd.sources.library import Library, Listing, Place
-from mjpegd.stream import FilmStream, JpegPacking, LiveStream, Stream, TrainCache
+from mjpegd.stream import FilmStream, LiveStream, Stream, TrainCache
+from mjpegd.workshop import Workshop
 
 _log = Logger()
 
@@ -26,8 +28,6 @@ LINGER_S = 10.0
 TEND_INTERVAL_S = 1.0
 # Films that are open without a viewer; each holds a file and its index.
 MAX_IDLE_FILMS = 64
-# Probing asks whether a frame can be carried at all; its size on the wire does not matter.
-_PROBE = JpegPacking(max_payload_bytes=1388, interleaved=False)
 
 
 @dataclass(slots=True)
@@ -46,8 +46,8 @@ class Catalogue:
     Args:
         library: The media folder.
         live: Streams that are always there, by path.
-        cache: For the trains of all films.
-        in_thread: How blocking work leaves the reactor.
+        trains: For the trains of all films.
+        workshop: Where pictures are made that RTP cannot carry as they are.
         clock: Time.
     """
 
@@ -55,21 +55,25 @@ class Catalogue:
         self,
         library: Library,
         live: Mapping[str, LiveStream],
-        cache: TrainCache,
-        in_thread: InThread,
+        trains: TrainCache,
+        workshop: Workshop,
         clock: IReactorTime,
     ) -> None:
         self._library = library
         self._live = dict(live)
-        self._cache = cache
-        self._in_thread = in_thread
+        self._trains = trains
+        self._workshop = workshop
         self._clock = clock
         self._films: dict[tuple[int, ...], _Film] = {}
         self._tending: LoopingCall | None = None
         self._closed = False
 
-    async def open(self, path: str) -> Stream:
+    async def open(self, path: str, form: JpegForm = PLAIN_FORM) -> Stream:
         """The stream under a URL's path, decoded and without slashes at its ends.
+
+        Args:
+            path: The path.
+            form: What its pictures have to be like; one that can be had so is made ready.
 
         Raises:
             MediaError: There is none, or it cannot be played; MediaNotFoundError for the first.
@@ -81,7 +85,7 @@ class Catalogue:
         film = self._films[place.identity]
         film.probing += 1  # a disk that hangs must not have it closed meanwhile
         try:
-            await stream.probe(_PROBE)
+            await stream.probe(form)
         finally:
             film.probing -= 1
             film.used_s = self._clock.seconds()
@@ -135,7 +139,7 @@ class Catalogue:
             self._films.pop(place.identity, None)
             raise
         else:
-            film.stream = FilmStream(source, self._cache, self._in_thread)
+            film.stream = FilmStream(source, self._trains, self._workshop)
             film.used_s = self._clock.seconds()
             self._tend_while_needed()
             _log_opened(source)
@@ -146,7 +150,12 @@ class Catalogue:
 
     async def _settled(self, place: Place) -> IFrameSource:
         """Open a film, and give its index a moment to be done."""
-        source = await self._library.open(place)
+        try:
+            source = await self._library.open(place)
+        except MediaBusyError:
+            if not self._end_idle_decoding():
+                raise
+            source = await self._library.open(place)
         until_s = self._clock.seconds() + SETTLE_S
         while (
             not (source.complete or self._closed)
@@ -158,6 +167,19 @@ class Catalogue:
             source.close()
             raise MediaError(f"{place.title}: the daemon ends")
         return source
+
+    def _end_idle_decoding(self) -> bool:
+        """Close films that are decoded for nobody; whether there was one."""
+        idle = [
+            identity
+            for identity, film in self._films.items()
+            if film.stream is not None
+            and IRenderedSource.providedBy(film.stream.source)
+            and not (film.stream.is_watched or film.probing)
+        ]
+        for identity in idle:
+            self._close(identity)
+        return bool(idle)
 
     def _tend_while_needed(self) -> None:
         if self._tending is None:

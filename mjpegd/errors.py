@@ -6,6 +6,7 @@
      ├─ RTSPError                a request is answered with its status
      ├─ MediaError               a file cannot be served; the text says why
      │   ├─ MediaNotFoundError   there is nothing under that name
+     │   ├─ MediaBusyError       it could be, were not so many others being served
      │   └─ MediaChangedError    it was replaced, cut short or removed while it played
      └─ ConfigurationError       an option or its environment is wrong; says what to do
 """
@@ -45,6 +46,10 @@ class MediaError(MjpegdError):
 
 class MediaNotFoundError(MediaError):
     """Nothing that may be served has that name."""
+
+
+class MediaBusyError(MediaError):
+    """Nothing is wrong with it, but what serving it takes is used by others at the moment."""
 
 
 class MediaChangedError(MediaError):

@@ -7,6 +7,7 @@ from twisted.internet.defer import Deferred
 from zope.interface import Attribute, Interface
 
 if TYPE_CHECKING:
+    from mjpegd.pictures.forms import Rendition
     from mjpegd.wire.packets import PacketTrain
     from mjpegd.wire.times import FrameTimes
 
@@ -56,6 +57,16 @@ class IFrameSource(Interface):
 
     def close() -> None:
         """Give back what the source holds; nothing is called afterwards."""
+
+
+class IRenderedSource(IFrameSource):
+    """A stored film that is no JPEG: its frames are made JPEGs when they are asked for."""
+
+    def render(number: int, rendition: "Rendition") -> "Deferred[bytes]":
+        """The frame with this number as a JPEG; fails as `IFrameSource.read` does.
+
+        Fails with `mjpegd.wire.errors.BrokenJpegError` where this one frame cannot be had.
+        """
 
 
 class ILiveSource(Interface):

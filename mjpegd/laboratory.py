@@ -15,12 +15,14 @@ from twisted.python.failure import Failure
 
 from mjpegd.errors import MediaError, MediaNotFoundError, RTSPError
 from mjpegd.logs import shown
-from mjpegd.methods import House
+from mjpegd.methods import House, media_status
+from mjpegd.pictures.forms import PLAIN_RENDITION
+from mjpegd.pictures.normalise import Normal, Recode, Step, working_bytes
 from mjpegd.playout import PlayRequest
 from mjpegd.session import Lifetime, Method, Session, State, Way, refuse
-from mjpegd.stream import FilmStream, Wishes
+from mjpegd.stream import FilmStream
 from mjpegd.wire import jpeg
-from mjpegd.wire.errors import BrokenJpegError, ParseError
+from mjpegd.wire.errors import BrokenJpegError, ParseError, UnsupportedJpegError
 from mjpegd.wire.lab import (
     JAVA_MAX_PACKET_BYTES,
     MAX_LINES,
@@ -31,6 +33,7 @@ from mjpegd.wire.lab import (
     is_request_line,
 )
 from mjpegd.wire.packets import RTP_HEADER_BYTES, TrainTemplate
+from mjpegd.wishes import Wishes
 
 _log = Logger()
 
@@ -51,18 +54,35 @@ class LaboratoryPacking:
 
     max_packet_bytes: int
 
+    rendition = PLAIN_RENDITION
+
     @property
-    def is_slow(self) -> bool:
-        """A picture that does not fit is encoded again."""
-        return True
+    def form(self) -> "LaboratoryPacking":
+        """Pictures have to fit into a packet of this size."""
+        return self
+
+    @property
+    def _most_bytes(self) -> int:
+        return self.max_packet_bytes - RTP_HEADER_BYTES
 
     def pack(self, picture: bytes) -> TrainTemplate:
-        """The picture as it is if it fits, else made smaller; raises JpegError."""
+        """The picture as it is, if it fits (see `mjpegd.packing.Packing`)."""
         whole = jpeg.whole(picture)
-        most = self.max_packet_bytes - RTP_HEADER_BYTES
-        if len(whole) > most:
-            whole = reduced(whole, most)
+        if len(whole) > self._most_bytes:
+            raise UnsupportedJpegError(f"more than {self._most_bytes} bytes for one packet")
         return TrainTemplate.from_payloads([whole], interleaved=False)
+
+    def working_bytes(self, picture: bytes) -> int:
+        """The memory that `normalise` takes for a picture at most (see `Packing`)."""
+        return working_bytes(picture)
+
+    def normalise(self, picture: bytes, recode: Recode | None) -> Normal:
+        """Make a picture small enough for a packet (see `Packing`)."""
+        whole = jpeg.whole(picture)
+        if len(whole) <= self._most_bytes:
+            return Normal(whole, Step.UNTOUCHED, "")
+        reason = f"more than {self._most_bytes} bytes for one packet"
+        return Normal(reduced(whole, self._most_bytes), Step.ENCODED, reason)
 
 
 def reduced(picture: bytes, max_bytes: int) -> bytes:
@@ -224,7 +244,7 @@ class Laboratory:
         if isinstance(fault, RTSPError):
             return fault.status
         if isinstance(fault, MediaError):
-            status = 404 if isinstance(fault, MediaNotFoundError) else 415
+            status = media_status(fault)
             if self._house.tally.passes("more laboratory requests refused"):
                 _log.info(
                     "{peer} (laboratory) gets {status}: {reason}",

@@ -9,16 +9,18 @@ from twisted.logger import Logger
 
 from mjpegd.addresses import in_url, is_ipv6, plain_host
 from mjpegd.catalogue import Catalogue
-from mjpegd.errors import MediaError, MediaNotFoundError, RTSPError
+from mjpegd.errors import MediaBusyError, MediaError, MediaNotFoundError, RTSPError
 from mjpegd.interfaces import IPacketSender
 from mjpegd.limits import Limits
 from mjpegd.logs import Tally, shown
+from mjpegd.packing import JpegPacking
+from mjpegd.pictures.forms import JpegForm
 from mjpegd.playout import Cue, PlayRequest
 from mjpegd.registry import Registry
 from mjpegd.rtp import TIMESTAMP_MASK
 from mjpegd.senders.interleaved import Carrier, InterleavedSender
 from mjpegd.session import Lifetime, Method, Session, State, Way, refuse
-from mjpegd.stream import FilmStream, JpegPacking, LiveStream, Stream, Wishes
+from mjpegd.stream import FilmStream, LiveStream, Stream
 from mjpegd.wire import headers as parsed
 from mjpegd.wire.errors import ParseError
 from mjpegd.wire.headers import Lower, NptRange, RTPInfo, SessionHeader, Transport
@@ -27,6 +29,7 @@ from mjpegd.wire.messages import Headers, Request, Response
 from mjpegd.wire.packets import RTP_HEADER_BYTES
 from mjpegd.wire.sdp import MEDIA_TYPE, Description
 from mjpegd.wire.urls import StreamURL, without_userinfo
+from mjpegd.wishes import Wishes
 
 _log = Logger()
 
@@ -135,6 +138,11 @@ class Exchange:
         return self.request.headers.get(name)
 
     @property
+    def agent(self) -> str:
+        """The name of the player; empty where it tells none."""
+        return self.header("User-Agent") or ""
+
+    @property
     def is_reached_by_udp(self) -> bool:
         """A client on a Unix socket has no address, and one on IPv6 may be out of reach."""
         host = self.connection.host
@@ -231,15 +239,18 @@ async def _describe(exchange: Exchange) -> Response:
     url = exchange.url
     _check_accept(exchange)
     wishes = Wishes.parse(url.query)
-    stream = await _open(exchange, url)
+    form = wishes.form(exchange.agent)
+    stream = await _open(exchange, url, form)
     exchange.connection.described = True
     body = _description(exchange, url, stream, wishes).to_bytes()
     if exchange.house.tally.passes("more descriptions"):
+        treatment = stream.treatment(stream.form_for(form))
         _log.info(
-            "{peer} describes {stream} as {agent}",
+            "{peer} describes {stream} as {agent}: {treatment}",
             peer=exchange.connection.host,
             stream=shown(stream.title),
-            agent=shown(exchange.header("User-Agent") or "(no User-Agent)"),
+            agent=shown(exchange.agent or "(no User-Agent)"),
+            treatment=shown(str(treatment)) if treatment else "live",
         )
     return _ok(
         exchange, ("Content-Base", url.content_base), ("Content-Type", MEDIA_TYPE), body=body
@@ -263,6 +274,7 @@ def _description(exchange: Exchange, url: StreamURL, stream: Stream, wishes: Wis
         framerate = times.rate
     else:
         range_text, framerate = "npt=now-", stream.framerate
+    treatment = stream.treatment(stream.form_for(wishes.form(exchange.agent)))
     return Description(
         title=stream.title,
         origin_address=local_host.partition("%")[0],
@@ -272,6 +284,7 @@ def _description(exchange: Exchange, url: StreamURL, stream: Stream, wishes: Wis
         range_text=range_text,
         framerate=framerate,
         control=url.control(),
+        dimensions=treatment.untold_size if treatment else None,
     )
 
 
@@ -280,12 +293,13 @@ def _range_text(end_s: float | None) -> str:
     return NptRange(0.0, end_s).to_text()
 
 
-async def _open(exchange: Exchange, url: StreamURL) -> Stream:
+async def _open(exchange: Exchange, url: StreamURL, form: JpegForm) -> Stream:
     try:
-        return await exchange.house.catalogue.open(url.path)
-    except MediaNotFoundError:
-        raise RTSPError(404, "no such stream") from None
+        return await exchange.house.catalogue.open(url.path, form)
     except MediaError as refusal:
+        status = media_status(refusal)
+        if status == 404:
+            raise RTSPError(404, "no such stream") from None
         if exchange.house.tally.passes("more requests for what cannot be played"):
             _log.warn(
                 "{peer} cannot have {path}: {reason}",
@@ -293,7 +307,14 @@ async def _open(exchange: Exchange, url: StreamURL) -> Stream:
                 path=shown(url.path),
                 reason=shown(str(refusal)),
             )
-        raise RTSPError(415, "this cannot be played") from None
+        raise RTSPError(status, "this cannot be played") from None
+
+
+def media_status(refusal: MediaError) -> int:
+    """The status that tells a client why there is no stream for it."""
+    if isinstance(refusal, MediaNotFoundError):
+        return 404
+    return 503 if isinstance(refusal, MediaBusyError) else 415
 
 
 async def _setup(exchange: Exchange) -> Response:
@@ -304,7 +325,8 @@ async def _setup(exchange: Exchange) -> Response:
     if url.track not in {None, 0}:
         raise RTSPError(404, "no such track")
     wishes = Wishes.parse(url.query)
-    stream = await _open(exchange, url)
+    form = wishes.form(exchange.agent)
+    stream = await _open(exchange, url, form)
     # Opening took its time.
     if not exchange.connection.is_open or (session is not None and not session.is_open):
         raise RTSPError(454, "the client has gone")
@@ -312,7 +334,7 @@ async def _setup(exchange: Exchange) -> Response:
         session.check(Method.SETUP)
     if session is not None and session.stream is not stream:
         raise RTSPError(459, "a session has one stream")
-    way, transport = _choose_way(exchange)
+    way, transport = _choose_way(exchange, stream.form_for(form))
     echoed = without_userinfo(exchange.request.uri)
     registry = exchange.house.registry
     if session is None:
@@ -343,7 +365,7 @@ def _check_room(exchange: Exchange) -> None:
         raise RTSPError(453, "too many sessions on this connection")
 
 
-def _choose_way(exchange: Exchange) -> tuple[Way, Transport]:
+def _choose_way(exchange: Exchange, form: JpegForm) -> tuple[Way, Transport]:
     """The first transport of the request that can be had (RFC 2326 section 12.39)."""
     wanted = ",".join(exchange.request.headers.get_all("Transport"))
     elsewhere = False
@@ -356,20 +378,22 @@ def _choose_way(exchange: Exchange) -> tuple[Way, Transport]:
             elsewhere = True
             continue
         if transport.lower is Lower.TCP:
-            return _interleaved_way(exchange, transport)
+            return _interleaved_way(exchange, transport, form)
         if transport.client_port is not None and exchange.is_reached_by_udp:
-            return _udp_way(exchange, transport.client_port)
+            return _udp_way(exchange, transport.client_port, form)
     if elsewhere:
         raise RTSPError(403, "media goes to the address that asks for it, and to no other")
     raise RTSPError(461, "RTP/AVP unicast with client_port, or RTP/AVP/TCP")
 
 
-def _interleaved_way(exchange: Exchange, transport: Transport) -> tuple[Way, Transport]:
+def _interleaved_way(
+    exchange: Exchange, transport: Transport, form: JpegForm
+) -> tuple[Way, Transport]:
     connection = exchange.connection
     channels = connection.take_channels(transport.interleaved, exchange.session)
     way = Way(
         sender=InterleavedSender(connection, channels),
-        packing=JpegPacking(_payload_bytes(exchange), interleaved=True),
+        packing=JpegPacking(_payload_bytes(exchange), interleaved=True, form=form),
         lifetime=Lifetime.INTERLEAVED,
         description=f"TCP, channels {channels[0]}-{channels[1]}",
         channel=channels[0],
@@ -378,11 +402,13 @@ def _interleaved_way(exchange: Exchange, transport: Transport) -> tuple[Way, Tra
     return way, Transport(lower=Lower.TCP, interleaved=channels)
 
 
-def _udp_way(exchange: Exchange, client_port: tuple[int, int]) -> tuple[Way, Transport]:
+def _udp_way(
+    exchange: Exchange, client_port: tuple[int, int], form: JpegForm
+) -> tuple[Way, Transport]:
     connection, ports = exchange.connection, exchange.house.ports
     way = Way(
         sender=ports.sender(connection.host, client_port, connection.local_host),
-        packing=JpegPacking(_payload_bytes(exchange), interleaved=False),
+        packing=JpegPacking(_payload_bytes(exchange), interleaved=False, form=form),
         lifetime=Lifetime.DATAGRAM,
         description=f"UDP, ports {client_port[0]}-{client_port[1]}",
         report_ports=client_port,

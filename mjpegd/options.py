@@ -1,5 +1,6 @@
 """The command line of ``twistd mjpeg-rtsp``, and the same by environment variables."""
 
+import os
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,10 +17,12 @@ from mjpegd.limits import Limits
 from mjpegd.logs import shown
 from mjpegd.wire.errors import ParseError
 from mjpegd.wire.headers import MAX_PORT
+from mjpegd.wire.jpeg import MAX_SIDE_PIXELS
 from mjpegd.wire.jpeg_payload import MIN_PAYLOAD_BYTES
 from mjpegd.wire.lab import DEFAULT_MAX_PACKET_BYTES, MAX_DATAGRAM_BYTES
 from mjpegd.wire.packets import RTP_HEADER_BYTES
 from mjpegd.wire.times import parse_rate
+from mjpegd.wishes import MIN_SIDE_PIXELS
 
 ENVIRONMENT_PREFIX = "MJPEGD_"
 # Headers of RTP and RTP/JPEG with its tables take 156 bytes of the first packet.
@@ -28,6 +31,30 @@ MIN_LABORATORY_BYTES = 1024
 # VLC asks again 2 s before the timeout, gortsplib 5 s: below 20 they come too late.
 TIMEOUTS_S = (20, 3600)
 MAX_COUNT = 1_000_000
+MAX_WORKERS = 256
+# Python, PyAV and one film of moderate size.
+MIN_DECODER_MIB = 256
+
+
+@dataclass(frozen=True, slots=True)
+class Making:
+    """How pictures are made that cannot be sent as they are.
+
+    Attributes:
+        threads: How many JPEGs are made fit for RTP at a time.
+        decoders: How many films that are no JPEG are decoded at a time, each in a process.
+        decoder_bytes: The memory that such a process may have.
+        quality: What its JPEGs are encoded with, 1 to 100.
+        max_width: Pixels across at most of such a JPEG.
+        max_height: Pixels down at most.
+    """
+
+    threads: int
+    decoders: int
+    decoder_bytes: int
+    quality: int
+    max_width: int
+    max_height: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +71,7 @@ class Settings:
         rtp_port: UDP port of RTP, even; 0 for any free pair.
         max_packet_bytes: UDP payload of an RTP packet at most.
         max_laboratory_bytes: The same for a laboratory client's whole picture.
+        making: How pictures are made that cannot be sent as they are.
         limits: Bounds on remote input.
     """
 
@@ -56,6 +84,7 @@ class Settings:
     rtp_port: int
     max_packet_bytes: int
     max_laboratory_bytes: int
+    making: Making
     limits: Limits
 
 
@@ -67,7 +96,8 @@ class Options(usage.Options):
 camera: rtsp://HOST:8554/movie.Mjpeg is the file movie.Mjpeg. Concatenated JPEG, the
 laboratory's length-prefixed .Mjpeg, multipart captures, AVI, MOV, MP4, MKV, folders of numbered
 JPEGs and single pictures are known by their content. rtsp://HOST:8554/testcard is always there.
-A URL may end in ?fps=N to play a film at another rate, or ?loop=1 to repeat it."""
+A URL may end in ?fps=N to play a film at another rate, or ?loop=1 to repeat it. Other video plays
+where PyAV is installed (pip install 'mjpegd[containers]')."""
 
     optParameters: ClassVar[list[list[str | None]]] = [
         ["port", "p", "8554", "TCP port for RTSP; 0 takes any free one and logs it."],
@@ -105,6 +135,34 @@ A URL may end in ?fps=N to play a film at another rate, or ?loop=1 to repeat it.
             "Bytes of UDP payload at most for clients of the Kurose-Ross networking laboratory, "
             "who get a whole picture in a packet; larger pictures are made smaller for them.",
         ],
+        [
+            "threads",
+            None,
+            None,
+            "JPEGs at the same time that RTP cannot carry as they are, and that are made fit "
+            "before they are sent. [default: one for each core]",
+        ],
+        [
+            "decoders",
+            None,
+            None,
+            "Films at the same time that are no JPEG (H.264 and so on) and are decoded, each by "
+            "a process of its own. [default: four for each core]",
+        ],
+        ["decoder-memory", None, "1024", "MiB of memory that such a process may have."],
+        [
+            "quality",
+            "q",
+            "85",
+            "What decoded films are encoded with, 1 to 100, unless their URL ends in ?quality=N.",
+        ],
+        [
+            "max-width",
+            None,
+            str(MAX_SIDE_PIXELS),
+            "Pixels across at most of a decoded film, which is scaled in proportion.",
+        ],
+        ["max-height", None, str(MAX_SIDE_PIXELS), "Pixels down at most of a decoded film."],
         [
             "session-timeout",
             None,
@@ -219,6 +277,14 @@ def _checked(options: Mapping[str, Any]) -> Settings:  # Any: usage.Options is a
         max_laboratory_bytes=_whole(
             options, "lab-max-packet-size", MIN_LABORATORY_BYTES, MAX_DATAGRAM_BYTES
         ),
+        making=Making(
+            threads=_per_core(options, "threads", 1),
+            decoders=_per_core(options, "decoders", 4),
+            decoder_bytes=_whole(options, "decoder-memory", MIN_DECODER_MIB, MAX_COUNT) << 20,
+            quality=_whole(options, "quality", 1, 100),
+            max_width=_whole(options, "max-width", MIN_SIDE_PIXELS, MAX_SIDE_PIXELS),
+            max_height=_whole(options, "max-height", MIN_SIDE_PIXELS, MAX_SIDE_PIXELS),
+        ),
         limits=limits,
     )
 
@@ -237,6 +303,12 @@ def _whole(options: Mapping[str, Any], name: str, least: int, most: int) -> int:
             f"--{name} {text!r}: a whole number from {least} to {most} is needed"
         )
     return int(text)
+
+
+def _per_core(options: Mapping[str, Any], name: str, count: int) -> int:
+    if options[name] is None:
+        return min(count * (os.cpu_count() or 1), MAX_WORKERS)
+    return _whole(options, name, 1, MAX_WORKERS)
 
 
 def _even(port: int) -> int:

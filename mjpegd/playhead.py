@@ -146,6 +146,8 @@ class Playhead:
         npt_s = self.npt_s
         self._run = _Run(now_s, npt_s, ticks, scale, speed, until_s)
         self._last_sent_s = self._last_due_s = now_s - interval_s
+        # Of frames with the same time, fast reverse shows the first one.
+        first = self._next = self._coming()
         return Start(first, npt_s, ticks)
 
     def pause(self) -> None:
@@ -176,11 +178,17 @@ class Playhead:
         run = self._running()
         return run.ticks + _ticks((now_s - run.start_s) * run.speed)
 
-    @property
-    def upcoming(self) -> int | None:
-        """The number of the frame that is sent next, or None where none is known."""
-        frame = self._upcoming()
-        return None if frame is None else self._number(frame)
+    def upcoming_numbers(self, most: int) -> list[int]:
+        """The numbers of the frames that are sent next, as far as they are known."""
+        found: list[int] = []
+        here = self._next
+        try:
+            while len(found) < most and (frame := self._upcoming()) is not None:
+                found.append(self._number(frame))
+                self._next = frame + self._direction
+        finally:
+            self._next = here
+        return found
 
     @property
     def upcoming_ticks(self) -> int | None:

@@ -13,11 +13,13 @@ from twisted.internet.task import LoopingCall
 from twisted.python.failure import Failure
 
 from mjpegd.errors import MediaError
+from mjpegd.packing import Packing
 from mjpegd.playhead import PATIENCE_S, Due, Playhead
-from mjpegd.stream import FilmStream, LiveStream, Packing, Wishes
+from mjpegd.stream import FilmStream, LiveStream
 from mjpegd.wire.clock import RTP_CLOCK_HZ
 from mjpegd.wire.errors import JpegError
 from mjpegd.wire.packets import TrainTemplate
+from mjpegd.wishes import Wishes
 
 # Players read RTCP before the media that is still queued: an early BYE would cut the film's end
 # off, a late one keeps them waiting (FFmpeg, VLC).
@@ -128,6 +130,7 @@ class FilmPlayout:
         self._interval_s = 0.0
         self._timer: IDelayedCall | None = None
         self._waiting_for: object | None = None
+        self._is_behind = False  # since it had to wait
 
     @property
     def npt_s(self) -> float | None:
@@ -211,6 +214,8 @@ class FilmPlayout:
             return
         self._head.complete = self._stream.source.complete
         now_s = self._clock.seconds()
+        if self._is_behind:
+            self._hold(now_s)
         while (due := self._head.due(now_s)) is not None:
             if not self._send(due, now_s):
                 return
@@ -242,9 +247,8 @@ class FilmPlayout:
         gap_s = self._head.sent(now_s)
         if template is not None:
             self._viewer.deliver(template, due.ticks, min(gap_s, self._interval_s) * SPREAD)
-        following = self._head.upcoming
-        if following is not None:
-            self._stream.prepare_ahead(following, self.packing)
+        for number in self._head.upcoming_numbers(self._stream.frames_ahead(self.packing)):
+            self._stream.prepare_ahead(number, self.packing)
         # Delivering may have ended the session, and with it this playout.
         return self._pulse is not None
 
@@ -284,12 +288,16 @@ class FilmPlayout:
         if token is not self._waiting_for:
             return
         self._waiting_for = None
-        self._head.complete = self._stream.source.complete
-        late_s = self._head.late_s(self._clock.seconds())
+        self._is_behind = True
+        self._tick()
+
+    def _hold(self, now_s: float) -> None:
+        """Stop the film's clock for what it is late; only a hiccup by itself may cost frames."""
+        late_s = self._head.late_s(now_s)
         if late_s > PATIENCE_S:
             self._head.hold(late_s)
             self._viewer.held(late_s)
-        self._tick()
+        self._is_behind = self._interval_s < late_s <= PATIENCE_S
 
     def _missed(self, token: object, failure: Failure) -> None:
         if failure.check(MediaError):

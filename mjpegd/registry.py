@@ -14,9 +14,10 @@ from mjpegd.limits import Limits
 from mjpegd.logs import shown
 from mjpegd.rtp import RTPStream
 from mjpegd.session import Lifetime, Session, Way
-from mjpegd.stream import Stream, Wishes
+from mjpegd.stream import Stream
 from mjpegd.wire.lab import FIRST_SEQUENCE, SESSIONS
 from mjpegd.wire.reports import ReceiverReport, Report, SenderReport
+from mjpegd.wishes import Wishes
 
 _log = Logger()
 

@@ -22,12 +22,12 @@ from twisted.internet.interfaces import (
     IReactorCore,
     IReactorSocket,
     IReactorThreads,
-    IReactorTime,
 )
 from twisted.internet.task import deferLater
 from twisted.internet.threads import deferToThreadPool
 from twisted.logger import Logger
 from twisted.python.failure import Failure
+from twisted.python.threadpool import ThreadPool
 from typing_extensions import override
 
 from mjpegd import __version__
@@ -36,19 +36,23 @@ from mjpegd.errors import ConfigurationError
 from mjpegd.logs import Tally, say_count, shown
 from mjpegd.methods import House
 from mjpegd.options import Options, Settings
+from mjpegd.pictures.turbojpeg import TurboJpeg
 from mjpegd.ports import MediaPorts, bind_stream, explained, url_of
 from mjpegd.registry import Registry
 from mjpegd.rtsp import RTSPFactory
+from mjpegd.sources.decoder_messages import DecoderLimits
 from mjpegd.sources.library import FolderState, Library
 from mjpegd.sources.pattern import TestCard
-from mjpegd.stream import LiveStream, TrainCache
+from mjpegd.sources.video import DecoderReactor, Decoders
+from mjpegd.stream import LiveStream, train_cache
+from mjpegd.workshop import LIBRARY, Workshop
 
 _log = Logger()
 
 T = TypeVar("T")
 
 
-class Reactor(IReactorCore, IReactorSocket, IReactorThreads, IReactorTime):
+class Reactor(DecoderReactor, IReactorCore, IReactorSocket, IReactorThreads):
     """What the service needs of a reactor; every one that runs on POSIX has it."""
 
 
@@ -109,6 +113,7 @@ class MjpegService(Service):
             _check_folder(self._settings.media, self._library.state())
         except ConfigurationError as fault:
             raise self._given_up(fault) from None
+        self._makers.start()
         self._ports.start(self._reactor, self._reactor, self._registry.received, self._tally)
         # Who reads that it serves may send SIGTERM at once, and only a running reactor is ready
         # for that.
@@ -135,15 +140,30 @@ class MjpegService(Service):
         self._catalogue.close()
         self._tally.stop()
         await self._ports.stop()
+        self._makers.stop()
 
     def _build(self) -> None:
         settings, reactor = self._settings, self._reactor
-        self._library = Library(settings.media, settings.frame_rate, self._in_thread)
+        making = settings.making
+        decoders = Decoders(
+            reactor,
+            making.decoders,
+            DecoderLimits(memory_bytes=making.decoder_bytes),
+            quality=making.quality,
+            max_width=making.max_width,
+            max_height=making.max_height,
+        )
+        self._library = Library(settings.media, settings.frame_rate, self._in_thread, decoders)
         self._card = TestCard(reactor, time.time, self._in_thread)
         card = LiveStream(self._card)
-        cache = TrainCache(CACHE_BYTES)
+        self._makers = ThreadPool(0, making.threads, "mjpegd pictures")
+        turbojpeg = TurboJpeg.find()
+        self._workshop = Workshop(
+            self._in_maker, making.threads, turbojpeg.recode if turbojpeg else None
+        )
+        trains = train_cache(CACHE_BYTES)
         self._catalogue = Catalogue(
-            self._library, {card.title: card}, cache, self._in_thread, reactor
+            self._library, {card.title: card}, trains, self._workshop, reactor
         )
         self._registry = Registry(
             reactor,
@@ -241,6 +261,12 @@ class MjpegService(Service):
             rtp=self._ports.ports[0],
             rtcp=self._ports.ports[1],
         )
+        if self._workshop.recode is None:
+            _log.warn(
+                "pictures that RTP cannot carry as they are will lose a little: there is no "
+                "{library}",
+                library=LIBRARY,
+            )
         await self._card.prepare()
         listings, count = await self._catalogue.listing(SHOWN_URLS)
         if count == 1:
@@ -261,6 +287,9 @@ class MjpegService(Service):
     def _places(self) -> list[str]:
         """Where the daemon listens; addresses as base URLs."""
         return [_place(port.getHost()) for port in self._listening]
+
+    def _in_maker(self, work: Callable[[], T], /) -> "Deferred[T]":
+        return deferToThreadPool(self._reactor, self._makers, work)
 
     def _in_thread(self, work: Callable[[], T], /) -> "Deferred[T]":
         return deferToThreadPool(self._reactor, self._reactor.getThreadPool(), work)

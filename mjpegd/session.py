@@ -22,11 +22,13 @@ from mjpegd.errors import RTSPError
 from mjpegd.interfaces import IPacketSender
 from mjpegd.limits import Limits
 from mjpegd.logs import Tally, shown
+from mjpegd.packing import Packing
 from mjpegd.playout import MIN_FAREWELL_S, Cue, FilmPlayout, LivePlayout, Playout, PlayRequest
 from mjpegd.rtp import RTPStream
-from mjpegd.stream import LiveStream, Packing, Stream, Wishes
+from mjpegd.stream import LiveStream, Stream
 from mjpegd.wire.packets import TrainTemplate
 from mjpegd.wire.reports import REPORT_INTERVAL_S, Report
+from mjpegd.wishes import Wishes
 
 _log = Logger()
 
@@ -156,6 +158,7 @@ class Session:
     connections: set[Connection] = field(default_factory=set)
     _playout: Playout = field(init=False)
     _lateness: Tally = field(init=False)
+    _standing: Tally = field(init=False)  # in milliseconds
     _frames: int = field(init=False, default=0)
     _skipped: int = field(init=False, default=0)
     _dropped: int = field(init=False, default=0)
@@ -171,6 +174,7 @@ class Session:
     def __post_init__(self) -> None:
         self._playout = self._new_playout()
         self._lateness = Tally(self._around.clock, self._say_late)
+        self._standing = Tally(self._around.clock, self._say_stood)
         self.touch()
 
     @property
@@ -284,6 +288,7 @@ class Session:
             connection.session_ended(self)
         self.connections.clear()
         self._lateness.stop()
+        self._standing.stop()
         if self._goodbye is not None:
             self._goodbye.cancel()
             self._goodbye = None
@@ -301,11 +306,7 @@ class Session:
 
     def held(self, seconds: float) -> None:
         """The film stood still because a frame could not be had in time."""
-        _log.info(
-            "session {session} stood still for {seconds:.3f} s: a frame was late",
-            session=self.identifier,
-            seconds=seconds,
-        )
+        self._standing.count("waiting for frames", round(seconds * 1000))
 
     def finished(self) -> None:
         """The film, or the range asked for, has been shown to its end."""
@@ -357,6 +358,14 @@ class Session:
             "session {session}: too late for {count} frames, {kind}",
             session=self.identifier,
             count=count,
+            kind=kind,
+        )
+
+    def _say_stood(self, kind: str, count_ms: int) -> None:
+        _log.info(
+            "session {session} stood still for {seconds:.3f} s, {kind}",
+            session=self.identifier,
+            seconds=count_ms / 1000,
             kind=kind,
         )
 

@@ -2,24 +2,29 @@
 
 import contextlib
 import itertools
-from collections import OrderedDict
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Protocol
 
-from twisted.internet.defer import Deferred, succeed
+from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from typing_extensions import override
 
-from mjpegd.errors import MediaChangedError, MediaError, RTSPError
-from mjpegd.interfaces import IFrameSource, ILiveSource, InThread
+from mjpegd.cache import ByteCache
+from mjpegd.errors import MediaChangedError, MediaError
+from mjpegd.interfaces import IFrameSource, ILiveSource, IRenderedSource
 from mjpegd.logs import shown
-from mjpegd.wire import jpeg, jpeg_payload
-from mjpegd.wire.errors import JpegError, ParseError
+from mjpegd.packing import JpegPacking, Packing
+from mjpegd.pictures.forms import PLAIN_RENDITION, Big, JpegForm
+from mjpegd.pictures.normalise import Step
+from mjpegd.wire import jpeg
+from mjpegd.wire.errors import JpegError, UnsupportedJpegError
 from mjpegd.wire.packets import TrainTemplate
-from mjpegd.wire.times import FrameTimes, RetimedTimes, parse_rate
+from mjpegd.wire.times import FrameTimes, RetimedTimes
+from mjpegd.wishes import Wishes
+from mjpegd.workshop import Made, Workshop
 
 _log = Logger()
 
@@ -29,113 +34,59 @@ _serials = itertools.count()
 # A film is refused only when not one of this many frames at its head can be carried.
 PROBED_FRAMES = 16
 STILL_RATE = Fraction(1)
+# Probing asks whether a frame can be carried at all; its size on the wire does not matter.
+PROBED_PAYLOAD_BYTES = 1388
+# Why frames of films that are no MJPEG lose something.
+DECODED_FIRST = "no MJPEG, decoded first"
+# How many frames ahead of need pictures are made fit: several can be worked at at a time.
+MADE_AHEAD = 4
 # A file could give each of its frames a reason of its own.
 MAX_LOGGED_REASONS = 8
 
 
-class Packing(Protocol):
-    """How a viewer wants frames packed. Hashable: equal packings share their trains."""
-
-    @property
-    def is_slow(self) -> bool:
-        """Packing may take so long that it belongs in a thread."""
-        ...
-
-    def pack(self, picture: bytes) -> TrainTemplate:
-        """Cut one JPEG; raises JpegError where this packing cannot carry it."""
-        ...
+TrainCache = ByteCache[TrainTemplate | JpegError]
 
 
-@dataclass(frozen=True, slots=True)
-class JpegPacking:
-    """RFC 2435.
+def train_cache(max_bytes: int) -> TrainCache:
+    """Room for trains that were cut lately, or for why there is none."""
+    return ByteCache(max_bytes, _train_bytes)
 
-    Attributes:
-        max_payload_bytes: What a packet holds after its RTP header.
-        interleaved: The packets travel on the RTSP connection (RFC 2326 section 10.12).
-    """
 
-    max_payload_bytes: int
-    interleaved: bool
-
-    @property
-    def is_slow(self) -> bool:
-        """Cutting takes some 50 microseconds."""
-        return False
-
-    def pack(self, picture: bytes) -> TrainTemplate:
-        """Cut one JPEG; raises JpegError where RFC 2435 cannot express it."""
-        frame = jpeg.rtp_frame(jpeg.JpegImage.parse(picture))
-        payloads = jpeg_payload.fragment(frame, self.max_payload_bytes)
-        return TrainTemplate.from_payloads(payloads, interleaved=self.interleaved)
+def _train_bytes(train: TrainTemplate | JpegError) -> int:
+    # A refusal is an exception and its text.
+    return train.size_bytes if isinstance(train, TrainTemplate) else 500
 
 
 @dataclass(frozen=True, slots=True)
-class Wishes:
-    """What the query of a URL asks of a stream; keys that mean nothing are passed over.
+class Treatment:
+    """What is done to the frames of a stream, as the first of them shows.
 
     Attributes:
-        fps: Frames per second to play a film at instead of its own; drops none.
-        loop: Repeat without end; None leaves it to the daemon's option.
+        width: Pixels of what is sent.
+        height: Likewise.
+        step: What is done.
+        reason: Why, in a few words; empty where nothing is.
     """
 
-    fps: Fraction | None = None
-    loop: bool | None = None
+    width: int
+    height: int
+    step: Step
+    reason: str
 
-    @classmethod
-    def parse(cls, query: Mapping[str, str]) -> "Wishes":
-        """Read ``?fps=`` and ``?loop=``.
+    @override
+    def __str__(self) -> str:
+        return phrase(self.step, self.reason)
 
-        Raises:
-            RTSPError: 400, a value that makes no sense.
-        """
-        fps = query.get("fps")
-        loop = query.get("loop")
-        if loop not in {None, "0", "1"}:
-            raise RTSPError(400, "?loop= takes 1 or 0")
-        try:
-            rate = None if fps is None else parse_rate(fps)
-        except ParseError as fault:
-            raise RTSPError(400, f"?fps=: {fault.reason}") from None
-        return cls(rate, None if loop is None else loop == "1")
+    @property
+    def untold_size(self) -> tuple[int, int] | None:
+        """Width and height where the headers of RFC 2435 have no room for them."""
+        is_told = max(self.width, self.height) <= jpeg.MAX_SIDE_PIXELS
+        return None if is_told else (self.width, self.height)
 
 
-class TrainCache:
-    """Trains that were cut lately, bounded in bytes; the one used longest ago goes first.
-
-    Args:
-        max_bytes: What all trains together may hold.
-    """
-
-    def __init__(self, max_bytes: int) -> None:
-        self._max_bytes = max_bytes
-        self._bytes = 0
-        self._trains: OrderedDict[tuple[object, ...], TrainTemplate | JpegError] = OrderedDict()
-
-    def get(self, key: tuple[object, ...]) -> TrainTemplate | JpegError | None:
-        """What lies under this key, which is now the newest."""
-        found = self._trains.get(key)
-        if found is not None:
-            self._trains.move_to_end(key)
-        return found
-
-    def put(self, key: tuple[object, ...], train: TrainTemplate | JpegError) -> None:
-        """Add a train, or why there is none."""
-        self._forget(key)
-        self._trains[key] = train
-        self._bytes += _cost_bytes(train)
-        while self._bytes > self._max_bytes and len(self._trains) > 1:
-            self._forget(next(iter(self._trains)))
-
-    def _forget(self, key: tuple[object, ...]) -> None:
-        old = self._trains.pop(key, None)
-        if old is not None:
-            self._bytes -= _cost_bytes(old)
-
-
-def _cost_bytes(train: TrainTemplate | JpegError) -> int:
-    # A refusal is an exception and its text; its dictionary entry counts as well.
-    return 500 + (train.size_bytes if isinstance(train, TrainTemplate) else 500)
+def phrase(step: Step, reason: str) -> str:
+    """What is done and why, for the log."""
+    return f"{step.value} ({reason})" if reason else step.value
 
 
 class Watcher(Protocol):
@@ -163,6 +114,14 @@ class _Stream:
     def is_watched(self) -> bool:
         """At least one viewer has the stream."""
         return bool(self._watchers)
+
+    def form_for(self, form: JpegForm) -> JpegForm:
+        """What a viewer's form comes to for this stream."""
+        return form
+
+    def treatment(self, form: Hashable) -> "Treatment | None":
+        """What is done to its frames for this form; None where that is not known."""
+        return None
 
     def join(self, watcher: Watcher) -> None:
         """Count someone as a viewer until `leave`."""
@@ -195,20 +154,26 @@ class FilmStream(_Stream):
 
     Args:
         source: Where its frames come from; closed with the stream.
-        cache: Where trains of all streams are kept.
-        in_thread: How slow packing leaves the reactor.
+        trains: Where trains of all streams are kept.
+        workshop: Where pictures are made that no packing takes as they are.
     """
 
-    def __init__(self, source: IFrameSource, cache: TrainCache, in_thread: InThread) -> None:
+    def __init__(self, source: IFrameSource, trains: TrainCache, workshop: Workshop) -> None:
         super().__init__(source.title)
         self.source = source
         self.changed: str | None = None
         self._serial = next(_serials)
-        self._cache = cache
-        self._in_thread = in_thread
-        self._coming: dict[tuple[object, ...], list[Deferred[None]]] = {}
+        self._trains = trains
+        self._workshop = workshop
+        self._coming: dict[tuple[int, Packing], list[Deferred[None]]] = {}
         self._is_looking = False
-        self._is_seen = False
+        self._is_big: bool | None = None  # as the first frame shows
+        # Forms that the last frame had to be made for.
+        self._laborious: set[Hashable] = set()
+        self._treatments: dict[Hashable, Treatment] = {}
+        self._said: set[tuple[Step, str]] = set()
+        self._made_frames = 0
+        self._made_s = 0.0
 
     def times(self, wishes: Wishes) -> FrameTimes:
         """When each frame is shown, as the query wishes."""
@@ -219,6 +184,11 @@ class FilmStream(_Stream):
         """The film repeats; `loop` is the daemon's default."""
         return self.source.still or (loop if wishes.loop is None else wishes.loop)
 
+    @override
+    def treatment(self, form: Hashable) -> Treatment | None:
+        """What is done to its frames for this form, as the first one showed; None before."""
+        return self._treatments.get(form)
+
     def train(self, number: int, packing: Packing) -> TrainTemplate | None:
         """The train of a frame, or None where that would mean waiting (see `prepare`).
 
@@ -226,31 +196,22 @@ class FilmStream(_Stream):
             JpegError: This packing cannot carry the frame.
             MediaChangedError: The file is no longer the one that was opened.
         """
-        key = (self._serial, number, packing)
-        found = self._cache.get(key)
-        if found is None:
-            if packing.is_slow or key in self._coming:
-                return None
-            picture = self.source.read_now(number)
-            if picture is None:
-                return None
-            found = self._cut(number, packing, picture)
+        found = self._trains.get((self._serial, number, packing))
+        if found is None and (number, packing) not in self._coming:
+            found = self._cut_now(number, packing)
         if isinstance(found, JpegError):
             raise found
         return found
 
     def prepare(self, number: int, packing: Packing) -> "Deferred[None]":
         """See to it that `train` has this frame at hand; fails with MediaError."""
-        key = (self._serial, number, packing)
+        key = (number, packing)
         waiting: Deferred[None] = Deferred()
         others = self._coming.setdefault(key, [])
         others.append(waiting)
         if len(others) == 1:
-            done = self.source.read(number)
-            done.addCallback(lambda picture: self._pack(number, packing, picture))
-            done.addCallbacks(
-                lambda _: self._arrived(key, None), lambda failure: self._arrived(key, failure)
-            )
+            done = Deferred.fromCoroutine(self._prepare(number, packing))
+            done.addBoth(lambda result: self._arrived(key, result))
             done.addErrback(lambda failure: _log.failure("preparing a frame", failure))
         return waiting
 
@@ -260,17 +221,32 @@ class FilmStream(_Stream):
             at_hand = self.train(number, packing) is not None
         except (JpegError, MediaError):
             return  # said again, and dealt with, when the frame is due
-        if not at_hand and (self._serial, number, packing) not in self._coming:
+        if not at_hand and (number, packing) not in self._coming:
             coming = self.prepare(number, packing)
             coming.addErrback(lambda failure: None if failure.check(MediaError) else failure)
             coming.addErrback(lambda failure: _log.failure("reading ahead", failure))
 
-    async def probe(self, packing: Packing) -> None:
+    def frames_ahead(self, packing: Packing) -> int:
+        """For how many frames behind the one that is due `prepare_ahead` is worth while."""
+        return MADE_AHEAD if self._is_laborious(packing) else 1
+
+    @override
+    def form_for(self, form: JpegForm) -> JpegForm:
+        """What a viewer's form comes to for this film, so that those who get the same share it."""
+        if not self._is_rendered:
+            form = replace(form, rendition=PLAIN_RENDITION)
+        # A size that grows later is not in the description, so that nobody could be told.
+        return form if form.big is not Big.NATIVE or self._is_big else replace(form, big=Big.SCALE)
+
+    async def probe(self, form: JpegForm) -> None:
         """Look whether the film can be played at all.
 
         Raises:
             MediaError: Not one of the first frames can be carried; says why.
         """
+        await self._measure()
+        form = self.form_for(form)
+        packing = JpegPacking(PROBED_PAYLOAD_BYTES, interleaved=False, form=form)
         reason = "it holds no frame"
         for number in range(min(PROBED_FRAMES, self.source.times.count)):
             try:
@@ -315,52 +291,125 @@ class FilmStream(_Stream):
                 stream=shown(self.title),
                 count=self.unplayable_frames,
             )
-
-    def _pack(self, number: int, packing: Packing, picture: bytes) -> "Deferred[object]":
-        if packing.is_slow:
-            return self._in_thread(lambda: self._packed(packing, picture)).addCallback(
-                lambda found: self._keep(number, packing, found)
+        if self._made_frames and not self._is_rendered:
+            _log.info(
+                "stream {stream}: {count} frames were made fit, in {mean_ms:.1f} ms of a core each",
+                stream=shown(self.title),
+                count=self._made_frames,
+                mean_ms=self._made_s / self._made_frames * 1000,
             )
-        return succeed(self._cut(number, packing, picture))
 
-    def _cut(self, number: int, packing: Packing, picture: bytes) -> TrainTemplate | JpegError:
-        self._look_at_first(picture)
-        return self._keep(number, packing, self._packed(packing, picture))
+    async def _measure(self) -> None:
+        if self._is_big is None and not self._is_rendered:
+            picture = self.source.read_now(0) or await self.source.read(0)
+            with contextlib.suppress(JpegError):
+                image = jpeg.JpegImage.parse(picture)
+                self._is_big = max(image.width, image.height) > jpeg.MAX_SIDE_PIXELS
 
-    @staticmethod
-    def _packed(packing: Packing, picture: bytes) -> TrainTemplate | JpegError:
+    @property
+    def _is_rendered(self) -> bool:
+        return bool(IRenderedSource.providedBy(self.source))
+
+    def _is_laborious(self, packing: Packing) -> bool:
+        return self._is_rendered or packing.form in self._laborious
+
+    def _cut_now(self, number: int, packing: Packing) -> TrainTemplate | JpegError | None:
+        """The train of a frame that can be had without waiting, or why there is none."""
         try:
-            return packing.pack(picture)
+            made = self._workshop.at_hand(self._key(number, packing))
+            if made is not None:
+                return self._cut(number, packing, made.normal.picture)
+            if self._is_laborious(packing):
+                return None
+            picture = self.source.read_now(number)
+            return None if picture is None else self._cut_as_it_is(number, packing, picture)
         except JpegError as refusal:
-            return refusal
+            return self._refuse(number, packing, refusal)
 
-    def _keep(
-        self, number: int, packing: Packing, found: TrainTemplate | JpegError
-    ) -> TrainTemplate | JpegError:
-        if isinstance(found, JpegError):
-            self._refused(found)
-        self._cache.put((self._serial, number, packing), found)
-        return found
+    async def _prepare(self, number: int, packing: Packing) -> None:
+        try:
+            if not self._is_laborious(packing):
+                picture = await self.source.read(number)
+                if self._cut_as_it_is(number, packing, picture) is not None:
+                    return
+            reads: list[Deferred[bytes]] = []
 
-    def _look_at_first(self, picture: bytes) -> None:
-        """Say what is lost of a film although every frame of it can be sent."""
-        if self._is_seen:
+            def read() -> "Deferred[bytes]":
+                reads.append(self._read(number, packing))
+                return reads[0]
+
+            made = await self._workshop.make(self._key(number, packing), read, packing)
+            if reads:  # otherwise it was made for others, who took note
+                self._take_note(packing, made)
+            self._cut(number, packing, made.normal.picture)
+        except JpegError as refusal:
+            self._refuse(number, packing, refusal)
+
+    def _key(self, number: int, packing: Packing) -> Hashable:
+        return self._serial, number, packing.form
+
+    def _read(self, number: int, packing: Packing) -> "Deferred[bytes]":
+        if IRenderedSource.providedBy(self.source):
+            return self.source.render(number, packing.rendition)
+        return self.source.read(number)
+
+    def _cut_as_it_is(self, number: int, packing: Packing, picture: bytes) -> TrainTemplate | None:
+        """Cut what lay in the file; None where it has to be made fit. Raises BrokenJpegError."""
+        try:
+            train = self._cut(number, packing, picture)
+        except UnsupportedJpegError:
+            self._laborious.add(packing.form)
+            return None
+        if packing.form not in self._treatments:
+            repairs = jpeg.repairs(picture)
+            step = Step.REPAIRED if repairs else Step.UNTOUCHED
+            self._learn(packing, picture, step, ", ".join(repairs))
+        return train
+
+    def _cut(self, number: int, packing: Packing, picture: bytes) -> TrainTemplate:
+        train = packing.pack(picture)
+        self._trains.put((self._serial, number, packing), train)
+        return train
+
+    def _refuse(self, number: int, packing: Packing, refusal: JpegError) -> JpegError:
+        self._refused(refusal)
+        self._trains.put((self._serial, number, packing), refusal)
+        return refusal
+
+    def _take_note(self, packing: Packing, made: Made) -> None:
+        """Learn from a picture that was made, and say once what is done and what it costs."""
+        normal = made.normal
+        if self._is_rendered:
+            normal = replace(normal, step=Step.ENCODED, reason=DECODED_FIRST)
+        self._made_frames += 1
+        self._made_s += made.seconds
+        if normal.step in {Step.UNTOUCHED, Step.REPAIRED}:
+            self._laborious.discard(packing.form)
+        if packing.form not in self._treatments:
+            self._learn(packing, normal.picture, normal.step, normal.reason)
+        what = (normal.step, normal.reason)
+        if what in self._said or len(self._said) >= MAX_LOGGED_REASONS:
             return
-        self._is_seen = True
-        with contextlib.suppress(JpegError):
-            if jpeg.JpegImage.parse(picture).is_field:
-                _log.warn(
-                    "stream {stream}: its frames are interlaced; the first field of each is sent, "
-                    "at half the height",
-                    stream=shown(self.title),
-                )
+        self._said.add(what)
+        _log.info(
+            "stream {stream}: {treatment}{cost}{hint}",
+            stream=shown(self.title),
+            treatment=shown(phrase(*what)),
+            cost=(
+                "; by a process of its own"
+                if self._is_rendered
+                else f"; {made.seconds * 1000:.1f} ms of a core for the first frame"
+            ),
+            hint=made.hint and f"; {made.hint}",
+        )
 
-    def _arrived(self, key: tuple[object, ...], failure: Failure | None) -> None:
+    def _learn(self, packing: Packing, picture: bytes, step: Step, reason: str) -> None:
+        image = jpeg.JpegImage.parse(picture)
+        self._treatments[packing.form] = Treatment(image.width, image.height, step, reason)
+
+    def _arrived(self, key: tuple[int, Packing], result: Failure | None) -> None:
         for waiting in self._coming.pop(key, []):
-            if failure is None:
-                waiting.callback(None)
-            else:
-                waiting.errback(failure)
+            waiting.callback(result)
 
 
 Listener = Callable[[TrainTemplate, float], None]

@@ -17,6 +17,7 @@ from mjpegd.sources.indexing import MJPEG_CODES, Entry, Index, Step, other_codec
 from mjpegd.sources.reading import ByteReader, blocks, table
 
 KIND = "AVI"
+_FFMPEG_NAME = "avi"
 # Lists that are walked through as if they were not there, so that no list's size matters: a
 # writer that was killed leaves them 0.
 _OPEN_LISTS = frozenset({b"AVI ", b"AVIX", b"hdrl", b"strl", b"movi", b"rec "})
@@ -103,7 +104,7 @@ def index(reader: ByteReader) -> Index:
         raise MediaError("AVI without a video track")
     track = next((track for track in video if track.code.upper() in MJPEG_CODES), None)
     if track is None:
-        raise other_codec(video[0].code)
+        raise other_codec(video[0].code, KIND, _FFMPEG_NAME)
     rate = track.rate or header.rate
     return Index(KIND, rate, _timed(_places(reader, track, header.movi), rate))
 

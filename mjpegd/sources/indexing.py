@@ -159,10 +159,32 @@ def round_rate(gap_s: float) -> Fraction:
     return Fraction(1 / gap_s).limit_denominator(1001)
 
 
-def other_codec(code: str) -> MediaError:
-    """The refusal of a film that is not MJPEG, by the name its container gives the codec."""
+class OtherVideoError(MediaError):
+    """A film that is not MJPEG, so it has to be decoded.
+
+    Attributes:
+        what: It is, for people.
+        kind: The container, for people.
+        format: What FFmpeg calls the container.
+    """
+
+    def __init__(self, what: str, kind: str, format: str) -> None:  # noqa: A002 -- its name
+        super().__init__(f"{what}; only MJPEG is served")
+        self.what = what
+        self.kind = kind
+        self.format = format
+
+
+def other_codec(code: str, kind: str, format: str) -> OtherVideoError:  # noqa: A002 -- its name
+    """The refusal of a film that is not MJPEG.
+
+    Args:
+        code: What its container calls the codec.
+        kind: The container, for people.
+        format: What FFmpeg calls the container.
+    """
     printable = "".join(
         character if character.isascii() and character.isprintable() else "?" for character in code
     )
     name = _OTHER_CODES.get(code.upper(), printable)
-    return MediaError(f"{name or 'unknown'} video; only MJPEG is served")
+    return OtherVideoError(f"{name or 'unknown'} video", kind, format)

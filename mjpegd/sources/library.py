@@ -21,9 +21,10 @@ from mjpegd.interfaces import IFrameSource, InThread
 from mjpegd.sources import containers
 from mjpegd.sources.film import Film
 from mjpegd.sources.images import MIN_PICTURES, ImageFolder, numbered
-from mjpegd.sources.indexing import MAX_IDLE_STEPS
+from mjpegd.sources.indexing import MAX_IDLE_STEPS, OtherVideoError
 from mjpegd.sources.paths import is_hidden, natural_key, resolve
 from mjpegd.sources.reading import FilmFile
+from mjpegd.sources.video import Decoders, VideoFilm
 
 # What one look through the folder may cost: names read, folders below one another, and files
 # opened to see what they are. What lies beyond is not listed, but plays.
@@ -85,12 +86,20 @@ class Library:
         root: The media folder; it need not exist yet.
         default_rate: Frames per second of films that tell none.
         in_thread: How looking at the disk leaves the reactor.
+        decoders: Who decodes films that are no MJPEG; without them, these are refused.
     """
 
-    def __init__(self, root: Path, default_rate: Fraction, in_thread: InThread) -> None:
+    def __init__(
+        self,
+        root: Path,
+        default_rate: Fraction,
+        in_thread: InThread,
+        decoders: Decoders | None = None,
+    ) -> None:
         self._root = root.absolute()  # a daemon changes its working directory
         self._default_rate = default_rate
         self._in_thread = in_thread
+        self._decoders = decoders
         self._asking: list[Deferred[list[Listing]]] = []
         self._searching: list[Deferred[dict[str, list[str]]]] = []
         self._known: dict[_Identity, bool] = {}  # files seen by the last walk: is it a film?
@@ -130,12 +139,25 @@ class Library:
         return Deferred.fromCoroutine(self._locate_laboratory(name))
 
     def open(self, place: Place) -> "Deferred[IFrameSource]":
-        """Begin to read a film; fails with MediaError where it cannot be read."""
+        """Begin to read a film; fails with MediaError where it cannot be read.
+
+        With MediaBusyError where it has to be decoded, and as many films as may be are already.
+        """
         title, rate = place.title, self._default_rate
         if place.is_folder:
             folder = ImageFolder.open(place.path, self._root, title, rate, self._in_thread)
             return folder.addCallback(IFrameSource)
-        return Film.open(place.path, title, rate, self._in_thread).addCallback(IFrameSource)
+        return Deferred.fromCoroutine(self._open_film(place))
+
+    async def _open_film(self, place: Place) -> IFrameSource:
+        path, title, rate, in_thread = place.path, place.title, self._default_rate, self._in_thread
+        try:
+            return IFrameSource(await Film.open(path, title, rate, in_thread))
+        except OtherVideoError as what:
+            if self._decoders is None:
+                raise
+            film = await VideoFilm.open(path, title, what, rate, in_thread, self._decoders)
+            return IFrameSource(film)
 
     def listing(self, limit: int) -> "Deferred[tuple[list[Listing], int]]":
         """What the folder holds, in natural order: at most ``limit`` films, and how many there are.
@@ -239,22 +261,25 @@ class Library:
             if not stat.S_ISREG(status.st_mode) or len(known) >= MAX_OPENED:
                 return False
             before = self._known.get(identity)
-            is_film = _begins_like_a_film(path) if before is None else before
+            is_film = self._begins_like_a_film(path) if before is None else before
             if is_film is None:
                 return False
             known[identity] = is_film
         return known[identity]
 
-
-def _begins_like_a_film(path: Path) -> bool | None:
-    """Whether it does; None where that cannot be told now: rights and faults come and go."""
-    try:
-        file = FilmFile(path)
-    except MediaError:
-        return None
-    with closing(file), suppress(MediaError):
-        return any(islice(containers.index(file).steps, MAX_IDLE_STEPS))
-    return False
+    def _begins_like_a_film(self, path: Path) -> bool | None:
+        """Whether it does; None where that cannot be told now: rights and faults come and go."""
+        try:
+            file = FilmFile(path)
+        except MediaError:
+            return None
+        try:
+            with closing(file):
+                return any(islice(containers.index(file).steps, MAX_IDLE_STEPS))
+        except OtherVideoError:
+            return self._decoders is not None and self._decoders.is_possible
+        except MediaError:
+            return False
 
 
 def _step(folder: Path, component: str, root: Path) -> tuple[str, Path]:

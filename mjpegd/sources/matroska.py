@@ -19,6 +19,7 @@ from mjpegd.sources.indexing import (
 from mjpegd.sources.reading import ByteReader
 
 KIND = "Matroska"
+_FFMPEG_NAME = "matroska"
 
 
 class _Id(IntEnum):
@@ -122,7 +123,7 @@ def index(reader: ByteReader) -> Index:
         raise MediaError("Matroska without a video track")
     track = next((track for track in video if track.code in MJPEG_CODES), None)
     if track is None:
-        raise other_codec(video[0].code)
+        raise other_codec(video[0].code, KIND, _FFMPEG_NAME)
     if track.is_encoded:
         raise MediaError("Matroska with compressed or encrypted frames; only plain ones are served")
     rate = sane_rate(_NS_PER_S, track.frame_ns)

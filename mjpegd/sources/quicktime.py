@@ -11,6 +11,7 @@ from mjpegd.sources.indexing import MJPEG_CODES, Entry, Index, Step, other_codec
 from mjpegd.sources.reading import ByteReader, table
 
 KIND = "QuickTime/MP4"
+_FFMPEG_NAME = "mov"
 _FIRST_BOXES = frozenset(
     {b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide", b"pnot", b"uuid", b"styp"}
 )
@@ -79,7 +80,7 @@ def index(reader: ByteReader) -> Index:
         raise MediaError("QuickTime/MP4 without a video track")
     track = next((track for track in video if track.code in MJPEG_CODES), None)
     if track is None:
-        raise other_codec(video[0].code)
+        raise other_codec(video[0].code, KIND, _FFMPEG_NAME)
     steps = _samples(reader, track)
     if _find(reader, moov, b"mvex") is not None:
         steps = chain(steps, _Fragments(reader, track, moov).steps())

@@ -203,6 +203,10 @@ class FilmFile:
         if not os.path.samestat(named, os.fstat(self._file.fileno())):
             raise self._has_changed("was replaced")
 
+    def fileno(self) -> int:
+        """Its descriptor, for a process of ours; where that reads is not seen to change."""
+        return self._file.fileno()
+
     def close(self) -> None:
         """Give the file back; nothing may be under way in a thread."""
         self._file.close()

@@ -33,8 +33,8 @@ from mjpegd.methods import House
 from mjpegd.registry import Registry
 from mjpegd.rtsp import RTSPFactory
 from mjpegd.sources.library import Library, Listing, Place
-from mjpegd.stream import LiveStream, TrainCache
-from mjpegd.test.fakes import FakeFilm, FakeLive, RecordingSender, at_once
+from mjpegd.stream import LiveStream, train_cache
+from mjpegd.test.fakes import FakeFilm, FakeLive, RecordingSender, at_once, workshop
 from mjpegd.test.pictures import picture
 from mjpegd.wire.headers import RTPInfo, SessionHeader
 from mjpegd.wire.jpeg_payload import Reassembler, to_jpeg
@@ -111,16 +111,7 @@ class LargeFilm(FakeFilm):
     """
 
     def __init__(self, count: int = 24, size: tuple[int, int] = (640, 480)) -> None:
-        super().__init__(count)
-        self._size = size
-
-    @override
-    def read_now(self, number: int) -> bytes | None:
-        return large_picture(number, self._size)
-
-    @override
-    def read(self, number: int) -> Deferred[bytes]:
-        return succeed(large_picture(number, self._size))
+        super().__init__(count, draw=lambda number: large_picture(number, size))
 
 
 class Ports:
@@ -430,7 +421,11 @@ class Server:
         self.ports = Ports()
         limits = limits or Limits()
         catalogue = Catalogue(
-            self.shelf, {"live": LiveStream(self.live)}, TrainCache(1 << 20), in_thread, self.clock
+            self.shelf,
+            {"live": LiveStream(self.live)},
+            train_cache(1 << 20),
+            workshop(in_thread),
+            self.clock,
         )
         self.registry = Registry(
             self.clock, self.unix_s, limits, "mjpegd@test", loop=loop, random=Random(1)

@@ -10,14 +10,18 @@ from functools import cache
 from typing import TypeVar
 
 from twisted.internet.defer import Deferred, fail, maybeDeferred, succeed
+from typing_extensions import override
 from zope.interface import implementer
 
 from mjpegd.errors import MediaChangedError
-from mjpegd.interfaces import IFrameSource, ILiveSource, IPacketSender
+from mjpegd.interfaces import IFrameSource, ILiveSource, InThread, IPacketSender, IRenderedSource
+from mjpegd.pictures.forms import Rendition
+from mjpegd.pictures.normalise import Recode
 from mjpegd.test.pictures import MAX_NUMBER, picture
 from mjpegd.wire.packets import INTERLEAVED_PREFIX_BYTES, PacketTrain, RTPPacket
 from mjpegd.wire.reports import Report, parse_compound
 from mjpegd.wire.times import FrameTimes, ListedTimes, SteadyTimes
+from mjpegd.workshop import Workshop
 
 T = TypeVar("T")
 
@@ -61,6 +65,11 @@ def small_picture(number: int) -> bytes:
     return picture(number % (MAX_NUMBER + 1), size=(32, 32))
 
 
+def workshop(in_thread: InThread = at_once, recode: Recode | None = None) -> Workshop:
+    """A workshop of one thread; without a library unless one is handed in."""
+    return Workshop(in_thread, 1, recode)
+
+
 @implementer(IFrameSource)
 class FakeFilm:
     """A film in memory, whose frames show their numbers.
@@ -72,8 +81,10 @@ class FakeFilm:
         still: One picture without end.
         complete: No more will be found; otherwise `grow` finds some.
         broken: Numbers of frames that are no JPEGs.
+        draw: The JPEG of a frame by its number.
 
     Attributes:
+        draw: The JPEG of a frame by its number; a test may change it.
         is_slow: `read_now` has nothing, and `read` waits for `release`.
         waiting: The numbers that wait for `release`, in the order in which they were asked for.
         read_numbers: Every number that was read, in order.
@@ -94,7 +105,9 @@ class FakeFilm:
         still: bool = False,
         complete: bool = True,
         broken: Container[int] = (),
+        draw: Callable[[int], bytes] = small_picture,
     ) -> None:
+        self.draw = draw
         self.complete = complete
         self.still = still
         self.times: FrameTimes = (
@@ -174,7 +187,30 @@ class FakeFilm:
         if not 0 <= number < self.times.count:
             raise IndexError(number)
         self.read_numbers.append(number)
-        return b"\xff\xd8 no JPEG" if number in self._broken else small_picture(number)
+        return b"\xff\xd8 no JPEG" if number in self._broken else self.draw(number)
+
+
+@implementer(IRenderedSource)
+class FakeVideo(FakeFilm):
+    """A film in memory that is no JPEG.
+
+    Attributes:
+        rendered: The number and the rendition of every frame that was asked for.
+    """
+
+    def __init__(self, count: int = 24) -> None:
+        super().__init__(count)
+        self.rendered: list[tuple[int, Rendition]] = []
+
+    @override
+    def read_now(self, number: int) -> bytes | None:
+        """Nothing can be had without decoding (see `IFrameSource`)."""
+        return None
+
+    def render(self, number: int, rendition: Rendition) -> Deferred[bytes]:
+        """The frame as a JPEG (see `IRenderedSource`)."""
+        self.rendered.append((number, rendition))
+        return self.read(number)
 
 
 def _listed(rate: Fraction, seconds: Sequence[float]) -> ListedTimes:

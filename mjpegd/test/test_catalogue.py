@@ -10,12 +10,12 @@ from twisted.trial.unittest import SynchronousTestCase
 from typing_extensions import override
 
 from mjpegd.catalogue import LINGER_S, MAX_IDLE_FILMS, SETTLE_S, Catalogue
-from mjpegd.errors import MediaError, MediaNotFoundError
+from mjpegd.errors import MediaBusyError, MediaError, MediaNotFoundError
 from mjpegd.interfaces import IFrameSource
 from mjpegd.sources.library import Library, Listing, Place
-from mjpegd.stream import FilmStream, LiveStream, Stream, TrainCache
+from mjpegd.stream import FilmStream, LiveStream, Stream, train_cache
 from mjpegd.test import films
-from mjpegd.test.fakes import Crank, FakeFilm, FakeLive, at_once
+from mjpegd.test.fakes import Crank, FakeFilm, FakeLive, FakeVideo, at_once, workshop
 
 
 class RecordingWatcher:
@@ -55,7 +55,7 @@ class CatalogueTestCase(SynchronousTestCase):
 
     def make_catalogue(self, library: Library) -> Catalogue:
         catalogue = Catalogue(
-            library, {"testcard": self.live}, TrainCache(1_000_000), at_once, self.clock
+            library, {"testcard": self.live}, train_cache(1_000_000), workshop(at_once), self.clock
         )
         self.addCleanup(catalogue.close)
         return catalogue
@@ -167,6 +167,33 @@ class OpeningTests(CatalogueTestCase):
         self.assertEqual(len(self.library.opening), 1)
         self.open_next()
         self.assertIs(self.successResultOf(asked[1]), self.successResultOf(asked[2]))
+
+    def test_film_that_is_decoded_for_nobody_makes_room_for_another(self) -> None:
+        idle = FakeVideo()
+        self.opening("a.mjpeg")
+        self.open_next(idle)
+        self.film("b.mjpeg")
+        asked = self.opening("b.mjpeg")
+        self.library.opening.pop(0).errback(MediaBusyError("all decoders are at work"))
+        self.assertTrue(idle.is_closed)
+        self.open_next()
+
+        self.successResultOf(asked)
+
+    def test_films_that_are_watched_make_no_room(self) -> None:
+        watched, plain = FakeVideo(), FakeFilm()
+        stream = self.opening("a.mjpeg")
+        self.open_next(watched)
+        self.successResultOf(stream).join(RecordingWatcher())
+        self.film("b.mjpeg")
+        self.opening("b.mjpeg")
+        self.open_next(plain)
+        self.film("c.mjpeg")
+        asked = self.opening("c.mjpeg")
+        self.library.opening.pop(0).errback(MediaBusyError("all decoders are at work"))
+
+        self.failureResultOf(asked, MediaBusyError)
+        self.assertFalse(watched.is_closed or plain.is_closed)
 
     def test_film_that_is_known_whole_opens_at_once(self) -> None:
         asked = self.opening("a.mjpeg")
@@ -364,7 +391,7 @@ class ChangeTests(CatalogueTestCase):
         crank = Crank()
         self.film("a.mjpeg")
         library = Library(self.root, Fraction(24), crank)
-        self.catalogue = Catalogue(library, {}, TrainCache(1_000_000), crank, self.clock)
+        self.catalogue = Catalogue(library, {}, train_cache(1_000_000), workshop(crank), self.clock)
         self.addCleanup(self.catalogue.close)
         asked = [self.opening("a.mjpeg") for _ in range(2)]
         self.assertNoResult(asked[0])

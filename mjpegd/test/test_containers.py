@@ -3,6 +3,7 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from mjpegd.errors import MediaError
+from mjpegd.sources.indexing import OtherVideoError
 from mjpegd.test.films import (
     avi,
     entries_of,
@@ -11,10 +12,12 @@ from mjpegd.test.films import (
     index_of,
     laboratory,
     matroska,
+    matroska_track,
     multipart,
     opendml_avi,
     pictures,
     quicktime,
+    sample_description,
 )
 
 FRAMES = pictures(5)
@@ -55,6 +58,49 @@ class RecognitionTests(SynchronousTestCase):
                 error = self.assertRaises(MediaError, index_of, content)
 
                 self.assertEqual(str(error), reason)
+
+
+class OtherVideoTests(SynchronousTestCase):
+    """Films that have to be decoded: which demuxer they are for is ours to say."""
+
+    def test_are_named_for_the_decoder(self) -> None:
+        packet = b"G" + bytes(187)
+        others = [
+            (avi(FRAMES, code=b"H264"), "AVI", "avi"),
+            (quicktime(FRAMES, stsd=sample_description(b"avc1")), "QuickTime/MP4", "mov"),
+            (
+                matroska(FRAMES, TIMES, matroska_track(codec=b"V_VP9")),
+                "Matroska",
+                "matroska",
+            ),
+            (packet * 3, "MPEG transport stream", "mpegts"),
+            ((bytes(4) + packet) * 3, "MPEG transport stream", "mpegts"),
+            (packet * 3 + FRAMES[0], "MPEG transport stream", "mpegts"),
+            (b"\0\0\x01\xba" + bytes(99), "MPEG program stream", "mpeg"),
+            (b"FLV\x01\x05", "Flash video", "flv"),
+            (b"OggS\0", "Ogg", "ogg"),
+            (b"\x30\x26\xb2\x75\x8e", "Windows Media", "asf"),
+            (b"\0\0\0\x01\x67\x64", "elementary H.264 stream", "h264"),
+            (b"\0\0\x01\x09\x10", "elementary H.264 stream", "h264"),
+            (b"\0\0\0\x01\x40\x01", "elementary H.265 stream", "hevc"),
+        ]
+        for film, kind, name in others:
+            with self.subTest(kind=kind):
+                error = self.assertRaises(OtherVideoError, index_of, film)
+
+                self.assertEqual((error.kind, error.format), (kind, name))
+
+    def test_texts_are_no_films(self) -> None:
+        for text in (
+            b"ffconcat version 1.0\nfile secret.mp4\n",
+            b"#EXTM3U\n#EXTINF:1,\nsecret.ts\n",
+            b"v=0\r\no=- 0 0 IN IP4 0.0.0.0\r\nm=video 9 RTP/AVP 96\r\n",
+            b"<?xml version='1.0'?><MPD/>",
+        ):
+            with self.subTest(text=text[:8]):
+                error = self.assertRaises(MediaError, index_of, text)
+
+                self.assertNotIsInstance(error, OtherVideoError)
 
 
 class DamageTests(SynchronousTestCase):

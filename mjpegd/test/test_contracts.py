@@ -4,20 +4,26 @@ import socket
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
+from typing import cast
 
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 from typing_extensions import override
+from zope.interface.verify import verifyObject
 
-from mjpegd.interfaces import IFrameSource, ILiveSource, IPacketSender
+from mjpegd.interfaces import IFrameSource, ILiveSource, IPacketSender, IRenderedSource
 from mjpegd.senders.interleaved import InterleavedSender
 from mjpegd.senders.udp import MediaSocket, UDPSender
 from mjpegd.sources.film import Film
 from mjpegd.sources.images import ImageFolder
+from mjpegd.sources.indexing import OtherVideoError
 from mjpegd.sources.pattern import TestCard
+from mjpegd.sources.video import DecoderReactor, Decoders, VideoFilm
 from mjpegd.test import films
 from mjpegd.test.contracts import LiveContract, SenderContract, SourceContract
 from mjpegd.test.fakes import FakeFilm, FakeLive, RecordingSender, at_once, small_picture
+from mjpegd.test.processes import FakeProcesses
+from mjpegd.test.videos import video
 from mjpegd.wire.messages import InterleavedFrame
 from mjpegd.wire.packets import RTPPacket
 from mjpegd.wire.reports import compound
@@ -72,6 +78,26 @@ class ImageFolderContractTests(SourceContract, SynchronousTestCase):
             (folder / f"{number}.jpg").write_bytes(jpeg)
         opened = ImageFolder.open(folder, folder, "folder", RATE, at_once)
         return IFrameSource(self.successResultOf(opened))
+
+
+class VideoContractTests(SourceContract, SynchronousTestCase):
+    """A film that is decoded, by a process that works at once."""
+
+    @override
+    def make_source(self) -> IFrameSource:
+        path = Path(self.mktemp())
+        path.write_bytes(video(12))
+        processes = FakeProcesses(works_at_once=True)
+        decoders = Decoders(cast(DecoderReactor, processes))
+        what = OtherVideoError("H.264 video", "QuickTime/MP4", "mov")
+        opening = VideoFilm.open(path, "film", what, RATE, at_once, decoders)
+        film = self.successResultOf(opening)
+        self.addCleanup(processes.bury)
+        self.addCleanup(film.close)
+        return IFrameSource(film)
+
+    def test_is_a_rendered_source(self) -> None:
+        self.assertTrue(verifyObject(IRenderedSource, self.make_source()))
 
 
 class FakeLiveContractTests(LiveContract, SynchronousTestCase):

@@ -162,7 +162,8 @@ class OperationsTests(SynchronousTestCase):
             for name, default, _ in rows(section(self.text, "Options"))
         }
 
-        expected = option_defaults() | {"--interface": "all"} | dict.fromkeys(COMMANDS, "")
+        machine = {"--interface": "all", "--threads": "cores", "--decoders": "4 per core"}
+        expected = option_defaults() | machine | dict.fromkeys(COMMANDS, "")
         self.assertEqual(documented, expected)
 
     def test_every_option_that_is_named_exists(self) -> None:

@@ -93,8 +93,9 @@ class FloorTests(SynchronousTestCase):
 
     def test_nothing_below_imports_what_is_above_it(self) -> None:
         floors = [
-            {"limits", "addresses"},
-            {"flow", "playhead", "stream", "rtp"},
+            {"limits", "addresses", "cache", "packing", "wishes"},
+            {"flow", "playhead", "rtp", "workshop"},
+            {"stream"},
             {"playout", "catalogue", "ports"},
             {"session"},
             {"registry"},

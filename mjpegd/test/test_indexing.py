@@ -87,4 +87,6 @@ class CodecTests(SynchronousTestCase):
             ("", "unknown"),
         ):
             with self.subTest(code=code):
-                self.assertEqual(str(other_codec(code)), f"{name} video; only MJPEG is served")
+                self.assertEqual(
+                    str(other_codec(code, "AVI", "avi")), f"{name} video; only MJPEG is served"
+                )

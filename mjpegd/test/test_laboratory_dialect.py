@@ -512,7 +512,9 @@ class PackingTests(SynchronousTestCase):
 
     def test_a_frame_above_the_limit_is_made_smaller(self) -> None:
         for most in (15_000, 20_480):
-            train = LaboratoryPacking(most).pack(large_picture(9, (1600, 1200)))
+            packing = LaboratoryPacking(most)
+            normal = packing.normalise(large_picture(9, (1600, 1200)), None)
+            train = packing.pack(normal.picture)
             self.assertLessEqual(train.size_bytes, most)
             self.assertEqual(number_of(train.template[12:]), 9)
 

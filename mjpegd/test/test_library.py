@@ -6,6 +6,7 @@ from fractions import Fraction
 from pathlib import Path
 from shutil import rmtree
 from tempfile import mkdtemp
+from typing import cast
 from urllib.parse import unquote
 
 from hypothesis import given
@@ -14,11 +15,15 @@ from twisted.trial.unittest import SynchronousTestCase
 from typing_extensions import override
 
 from mjpegd.errors import MediaError, MediaNotFoundError
+from mjpegd.interfaces import IRenderedSource
 from mjpegd.sources import library
 from mjpegd.sources.library import FolderState, Library, Listing, Place
 from mjpegd.sources.paths import natural_key
+from mjpegd.sources.video import DecoderReactor, Decoders
 from mjpegd.test.fakes import Crank, at_once
 from mjpegd.test.pictures import picture
+from mjpegd.test.processes import FakeProcesses
+from mjpegd.test.videos import video
 
 FILM = picture(1) + picture(2)
 NOBODY = 65534
@@ -581,3 +586,53 @@ class PermissionTests(LibraryTestCase):
         self.forbid(self.outside, 0)
 
         self.assertIs(FolderState.UNREADABLE, self.library.state())
+
+
+class OtherVideoTests(LibraryTestCase):
+    """Films that are no MJPEG: they are there where somebody decodes them."""
+
+    @override
+    def setUp(self) -> None:
+        super().setUp()
+        self.processes = FakeProcesses(works_at_once=True)
+        self.addCleanup(self.processes.bury)
+        self.film("clip.mp4", video(12))
+
+    def with_decoders(self, library: str = "av") -> None:
+        decoders = Decoders(cast(DecoderReactor, self.processes), library=library)
+        self.library = Library(self.root, Fraction(24), at_once, decoders)
+
+    def test_is_opened(self) -> None:
+        self.with_decoders()
+
+        film = self.successResultOf(self.library.open(self.locate("clip.mp4")))
+        self.addCleanup(film.close)
+
+        self.assertTrue(IRenderedSource.providedBy(film))
+        self.assertEqual((film.title, film.times.count), ("clip.mp4", 12))
+
+    def test_is_listed_where_it_can_be_decoded(self) -> None:
+        self.with_decoders()
+        self.assertEqual([listing.title for listing in self.listed()], ["clip.mp4"])
+
+        self.with_decoders("no_such_library")
+        self.assertEqual(self.listed(), [])
+
+    def test_is_refused_without_decoders(self) -> None:
+        error = self.failureResultOf(self.library.open(self.locate("clip.mp4")), MediaError).value
+
+        self.assertIn("only MJPEG is served", str(error))
+
+    def test_says_what_is_missing(self) -> None:
+        self.with_decoders("no_such_library")
+        error = self.failureResultOf(self.library.open(self.locate("clip.mp4")), MediaError).value
+
+        self.assertIn("pip install", str(error))
+
+    def test_others_fail_as_before(self) -> None:
+        self.with_decoders()
+        self.film("text", b"no film")
+
+        error = self.failureResultOf(self.library.open(self.locate("text")), MediaError).value
+
+        self.assertIn("no JPEG", str(error))

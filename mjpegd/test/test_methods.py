@@ -1,5 +1,6 @@
 """What each method checks, does and answers: the status codes, the strictness, the promises."""
 
+from collections.abc import Callable
 from itertools import product
 
 from hypothesis import given
@@ -9,8 +10,9 @@ from twisted.logger import capturedLogs
 from twisted.trial.unittest import SynchronousTestCase
 from typing_extensions import override
 
-from mjpegd.errors import MediaError
+from mjpegd.errors import MediaBusyError, MediaError
 from mjpegd.limits import Limits
+from mjpegd.pictures.forms import Rendition
 from mjpegd.test.conversation import (
     FILM,
     TCP,
@@ -23,9 +25,10 @@ from mjpegd.test.conversation import (
     promised,
     said,
 )
-from mjpegd.test.fakes import FakeFilm, small_picture
-from mjpegd.test.pictures import number_of
+from mjpegd.test.fakes import FakeFilm, FakeVideo, small_picture
+from mjpegd.test.pictures import number_of, picture
 from mjpegd.wire.headers import NptRange, parse_number, parse_scale
+from mjpegd.wire.jpeg_payload import Payload
 from mjpegd.wire.packets import RTP_HEADER_BYTES
 from mjpegd.wire.sdp import Description
 
@@ -39,6 +42,7 @@ METHODS = (
     "GET_PARAMETER",
     "SET_PARAMETER",
 )
+GSTREAMER = "GStreamer/1.22.0"
 ROOT = "rtsp://192.0.2.1:8554/"
 
 
@@ -455,6 +459,16 @@ class DescribeTests(MethodTests):
 
         self.assertEqual((description.range_text, description.framerate), ("npt=0.000-", 1))
 
+    def test_what_is_done_to_a_film_is_said_with_who_asked(self) -> None:
+        self.server.shelf.films["grey"] = FakeFilm(3, draw=lambda number: picture(number, mode="L"))
+        with capturedLogs() as events:
+            self.client.ask("DESCRIBE", f"{ROOT}grey", **{"User-Agent": "Lavf59"})
+            self.client.ask("DESCRIBE")
+
+        lines = [line for line in said(events) if "describes" in line]
+        self.assertIn("as Lavf59: encoded anew, with loss (greyscale)", lines[0])
+        self.assertIn("as (no User-Agent): sent as they are", lines[1])
+
     def test_several_connections_watch_one_film(self) -> None:
         clients = [self.server.connect(f"192.0.2.{number}") for number in range(10, 13)]
         for client in clients:
@@ -464,6 +478,67 @@ class DescribeTests(MethodTests):
 
         for client in clients:
             self.assertEqual([number_of(jpeg) for jpeg in jpegs(client.packets())], [*range(24)])
+
+
+class FormTests(MethodTests):
+    """What pictures are like for a player, by its name and by its URL."""
+
+    def played(self, draw: Callable[[int], bytes], url: str, agent: str) -> Payload:
+        """The first packet that such a player gets of such a film."""
+        self.server.shelf.films["film"] = FakeFilm(3, draw=draw)
+        client = self.server.connect()
+        client.setup(TCP, f"{ROOT}film{url}", **{"User-Agent": agent})
+        client.ask("PLAY", f"{ROOT}film{url}")
+        return Payload.parse(client.packets()[0].payload)
+
+    def test_restart_markers_are_taken_out_where_they_harm(self) -> None:
+        def draw(number: int) -> bytes:
+            return picture(number, restart_marker_blocks=2)
+
+        for url, agent, interval in (
+            ("", GSTREAMER, 2),
+            ("?restart=strip", GSTREAMER, 0),
+            ("", "gortsplib", 0),
+            ("?restart=keep", "gortsplib", 2),
+        ):
+            payload = self.played(draw, url, agent)
+            self.assertEqual(payload.restart_interval, interval, f"{url} {agent}")
+
+    def test_large_pictures_keep_their_size_where_the_player_can_read_it(self) -> None:
+        def draw(number: int) -> bytes:
+            return picture(number, size=(2064, 32))
+
+        for url, agent, width in (
+            ("", GSTREAMER, 0),
+            ("", "Lavf59", 2040),
+            ("?big=native", "Lavf59", 0),
+            ("?big=scale", GSTREAMER, 2040),
+            ("?big=onvif", "", 0),
+            ("?big=nested", "Lavf59", 8),
+        ):
+            self.assertEqual(self.played(draw, url, agent).width, width, f"{url} {agent}")
+
+    def test_size_that_packets_do_not_tell_is_in_the_description(self) -> None:
+        large = FakeFilm(3, draw=lambda number: picture(number, size=(2064, 32)))
+        self.server.shelf.films["large"] = large
+        for agent, dimensions in ((GSTREAMER, (2064, 32)), ("Lavf59", None)):
+            answer = self.client.ask("DESCRIBE", f"{ROOT}large", **{"User-Agent": agent})
+            self.assertEqual(Description.parse(answer.body).dimensions, dimensions, agent)
+
+    def test_films_that_are_no_jpeg_are_rendered_as_the_url_asks(self) -> None:
+        film = self.server.shelf.films["film"] = FakeVideo(3)
+        url = f"{ROOT}film?width=320&height=200&quality=50"
+        self.client.setup(TCP, url)
+        self.client.ask("PLAY", url)
+
+        self.assertEqual({rendition for _, rendition in film.rendered}, {Rendition(320, 200, 50)})
+
+    def test_film_that_could_be_played_if_others_were_not_is_503(self) -> None:
+        self.server.shelf.films["film"] = MediaBusyError("all decoders are at work")
+        with capturedLogs() as events:
+            self.assertEqual(self.client.ask("DESCRIBE", f"{ROOT}film").status, 503)
+
+        self.assertIn("all decoders are at work", "".join(said(events)))
 
 
 class ParameterTests(MethodTests):

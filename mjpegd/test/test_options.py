@@ -1,4 +1,5 @@
 import io
+import os
 import sys
 from fractions import Fraction
 from pathlib import Path
@@ -7,7 +8,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from mjpegd import __version__
 from mjpegd.limits import Limits
-from mjpegd.options import Options, Settings, arguments_from
+from mjpegd.options import Making, Options, Settings, arguments_from
 
 
 def settings(*arguments: str) -> Settings:
@@ -30,6 +31,14 @@ class DefaultTests(SynchronousTestCase):
                 rtp_port=0,
                 max_packet_bytes=1400,
                 max_laboratory_bytes=20_480,
+                making=Making(
+                    threads=os.cpu_count() or 1,
+                    decoders=4 * (os.cpu_count() or 1),
+                    decoder_bytes=1 << 30,
+                    quality=85,
+                    max_width=2040,
+                    max_height=2040,
+                ),
                 limits=Limits(),
             ),
         )
@@ -48,6 +57,12 @@ class ValueTests(SynchronousTestCase):
             "--rtp-port=6970",
             "--max-packet-size=1200",
             "--lab-max-packet-size=15000",
+            "--threads=3",
+            "--decoders=5",
+            "--decoder-memory=512",
+            "--quality=70",
+            "--max-width=1280",
+            "--max-height=720",
             "--session-timeout=30",
             "--idle-limit=600",
             "--max-connections=10",
@@ -64,6 +79,17 @@ class ValueTests(SynchronousTestCase):
         self.assertEqual(given.rtp_port, 6970)
         self.assertEqual(given.max_packet_bytes, 1200)
         self.assertEqual(given.max_laboratory_bytes, 15_000)
+        self.assertEqual(
+            given.making,
+            Making(
+                threads=3,
+                decoders=5,
+                decoder_bytes=512 << 20,
+                quality=70,
+                max_width=1280,
+                max_height=720,
+            ),
+        )
         self.assertEqual(
             given.limits,
             Limits(
@@ -95,6 +121,12 @@ class ValueTests(SynchronousTestCase):
             ("--max-packet-size=100", "--max-packet-size '100': a whole number from 268 to 65507"),
             ("--max-packet-size=65508", "--max-packet-size '65508'"),
             ("--lab-max-packet-size=1023", "--lab-max-packet-size '1023'"),
+            ("--threads=0", "--threads '0': a whole number from 1 to 256"),
+            ("--decoders=257", "--decoders '257'"),
+            ("--decoder-memory=255", "--decoder-memory '255'"),
+            ("--quality=101", "--quality '101': a whole number from 1 to 100"),
+            ("--max-width=2041", "--max-width '2041': a whole number from 16 to 2040"),
+            ("--max-height=8", "--max-height '8'"),
             ("--session-timeout=5", "--session-timeout '5': a whole number from 20 to 3600"),
             ("--max-sessions=0", "--max-sessions '0'"),
             ("--loop=1", "option --loop must not have an argument"),

@@ -455,9 +455,9 @@ class LatenessTests(SynchronousTestCase):
     def test_slow_film_shows_its_late_frame(self) -> None:
         for scale in (1.0, -1.0):
             show = self.show(Fraction(1), scale)
-            following = show.head.upcoming
+            following = show.head.upcoming_numbers(1)
 
-            self.assertEqual(show.run_late(0.4), [following])
+            self.assertEqual(show.run_late(0.4), following)
             self.assertEqual(show.sent[-1][0].skipped, 0)
 
     def test_no_frame_is_sent_before_its_moment_after_skipping(self) -> None:
@@ -544,7 +544,7 @@ class PauseTests(SynchronousTestCase):
 
         self.assertIsNone(show.head.due(show.now_s + 9))
         self.assertIsNone(show.head.wait_s(show.now_s + 9))
-        self.assertIsNone(show.head.upcoming)
+        self.assertEqual(show.head.upcoming_numbers(1), [])
         self.assertIsNone(show.head.upcoming_ticks)
 
     def test_held_run_goes_on_where_it_stood(self) -> None:
@@ -562,7 +562,7 @@ class PauseTests(SynchronousTestCase):
         head = Playhead(SteadyTimes(Fraction(10), 50), loop=False)
 
         self.assertEqual(head.npt_s, 0.0)
-        self.assertIsNone(head.upcoming)
+        self.assertEqual(head.upcoming_numbers(1), [])
         self.assertFalse(head.is_over)
         self.assertFalse(head.is_starved)
         self.assertRaises(RuntimeError, head.ticks_at, 0.0)
@@ -586,7 +586,7 @@ class GrowingTests(SynchronousTestCase):
             self.assertEqual(show.run(), [0, 1, 2])
             self.assertTrue(show.head.is_starved)
             self.assertFalse(show.head.is_over)
-            self.assertIsNone(show.head.upcoming)
+            self.assertEqual(show.head.upcoming_numbers(1), [])
 
             grow(times, 2)
             self.assertEqual(show.run(), [3, 4])
@@ -719,6 +719,12 @@ class LawTests(SynchronousTestCase):
 
         self.assertEqual(show.ticks(), sorted(set(show.ticks())))
 
+    def test_the_promise_holds_where_two_frames_have_one_time(self) -> None:
+        for scale in SCALES:
+            show = Show(listed([0, 0.5, 0.5, 1]), loop=False)
+            start = show.start(at_s=0.5, scale=scale)
+            self.assertEqual(show.head.upcoming_numbers(1), [start.number], scale)
+
     @given(films, st.booleans(), turns)
     def test_the_promise_of_play_is_the_first_frame(
         self,
@@ -729,7 +735,7 @@ class LawTests(SynchronousTestCase):
         show = Show(times, loop=loop)
         for wishes, frames, delay_s, _ in course:
             start = show.start(**wishes)
-            self.assertEqual(show.head.upcoming, start.number)
+            self.assertEqual(show.head.upcoming_numbers(1), [start.number])
             self.assertEqual(show.head.upcoming_ticks, start.ticks)
             self.assertEqual(show.head.npt_s, start.npt_s)
             due = show.head.due(show.now_s)

@@ -11,6 +11,7 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 from typing_extensions import override
 
+from mjpegd.packing import JpegPacking
 from mjpegd.playout import (
     MAX_FAREWELL_S,
     FilmPlayout,
@@ -19,12 +20,13 @@ from mjpegd.playout import (
     PlayRequest,
 )
 from mjpegd.rtp import RTPStream
-from mjpegd.stream import FilmStream, JpegPacking, LiveStream, TrainCache, Wishes
-from mjpegd.test.fakes import FakeFilm, FakeLive, at_once, small_picture
+from mjpegd.stream import FilmStream, LiveStream, train_cache
+from mjpegd.test.fakes import FakeFilm, FakeLive, small_picture, workshop
 from mjpegd.test.pictures import number_of
 from mjpegd.wire.clock import RTP_CLOCK_HZ
 from mjpegd.wire.jpeg_payload import Reassembler, to_jpeg
 from mjpegd.wire.packets import RTPPacket, TrainTemplate
+from mjpegd.wishes import Wishes
 
 PACKING = JpegPacking(max_payload_bytes=1388, interleaved=False)
 FIRST_TICKS = 7000
@@ -115,7 +117,7 @@ class PlayoutTestCase(SynchronousTestCase):
         self, film: FakeFilm, wishes: Wishes | None = None, *, endless: bool = False
     ) -> FilmPlayout:
         self.film = film
-        self.stream = FilmStream(film, TrainCache(10_000_000), at_once)
+        self.stream = FilmStream(film, train_cache(10_000_000), workshop())
         self.stream.join(self.viewer)
         return FilmPlayout(
             self.stream, wishes or Wishes(), PACKING, self.clock, self.viewer, endless=endless

@@ -1,5 +1,6 @@
 """`mjpegd.stream`: each frame is cut once, whoever watches, and within bounded memory."""
 
+from collections.abc import Hashable
 from fractions import Fraction
 
 from twisted.internet.defer import Deferred
@@ -8,53 +9,50 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 from typing_extensions import override
 
-from mjpegd.errors import MediaChangedError, MediaError, RTSPError
+from mjpegd.errors import MediaChangedError, MediaError
+from mjpegd.packing import JpegPacking, Packing
+from mjpegd.pictures.forms import PLAIN_FORM, PLAIN_RENDITION, Big, JpegForm, Rendition
+from mjpegd.pictures.normalise import Normal, Recode, Step
 from mjpegd.stream import (
     MAX_LOGGED_REASONS,
     PROBED_FRAMES,
     FilmStream,
-    JpegPacking,
     LiveStream,
-    TrainCache,
-    Wishes,
+    Treatment,
+    train_cache,
 )
-from mjpegd.test.fakes import Crank, FakeFilm, FakeLive, at_once, small_picture
-from mjpegd.test.pictures import with_segment
+from mjpegd.test.fakes import Crank, FakeFilm, FakeLive, FakeVideo, small_picture, workshop
+from mjpegd.test.pictures import COM, picture, with_segment
 from mjpegd.wire.errors import BrokenJpegError, JpegError
 from mjpegd.wire.packets import TrainTemplate
+from mjpegd.wire.recode import recode as reference
+from mjpegd.wishes import Wishes
 
 PACKING = JpegPacking(max_payload_bytes=1388, interleaved=False)
 OTHER_PACKING = JpegPacking(max_payload_bytes=1388, interleaved=True)
 
 
-class SlowPacking:
-    """A packing whose work belongs in a thread.
-
-    Attributes:
-        packed: How many pictures were packed.
-    """
-
-    is_slow = True
-
-    def __init__(self) -> None:
-        self.packed = 0
-
-    def pack(self, picture: bytes) -> TrainTemplate:
-        self.packed += 1
-        return PACKING.pack(picture)
-
-
 class PickyPacking:
     """A packing that refuses every picture, each for another reason."""
 
-    is_slow = False
+    form: Hashable = "picky"
+    rendition = PLAIN_RENDITION
 
     def __init__(self) -> None:
         self.refused = 0
 
     def pack(self, picture: bytes) -> TrainTemplate:
+        """Refuse."""
         self.refused += 1
         raise BrokenJpegError(f"reason {self.refused}")
+
+    def working_bytes(self, picture: bytes) -> int:
+        """Refuse."""
+        raise BrokenJpegError("never asked for")
+
+    def normalise(self, picture: bytes, recode: Recode | None) -> Normal:
+        """Refuse."""
+        raise BrokenJpegError("never asked for")
 
 
 class RecordingWatcher:
@@ -63,10 +61,6 @@ class RecordingWatcher:
 
     def stream_gone(self, reason: str) -> None:
         self.gone.append(reason)
-
-
-def template(size_bytes: int) -> TrainTemplate:
-    return TrainTemplate.from_payloads([bytes(size_bytes)], interleaved=False)
 
 
 class HangingFilm(FakeFilm):
@@ -87,97 +81,11 @@ class HangingFilm(FakeFilm):
         self._questions.pop().callback(result)
 
 
-class WishesTests(SynchronousTestCase):
-    def test_good_values(self) -> None:
-        for query, wishes in (
-            ({}, Wishes()),
-            ({"fps": "25"}, Wishes(fps=Fraction(25))),
-            ({"fps": "29.97"}, Wishes(fps=Fraction(2997, 100))),
-            ({"fps": "30000/1001"}, Wishes(fps=Fraction(30_000, 1001))),
-            ({"fps": "0.1"}, Wishes(fps=Fraction(1, 10))),
-            ({"fps": "1000"}, Wishes(fps=Fraction(1000))),
-            ({"loop": "1"}, Wishes(loop=True)),
-            ({"loop": "0"}, Wishes(loop=False)),
-            ({"fps": "12", "loop": "1"}, Wishes(Fraction(12), loop=True)),
-        ):
-            self.assertEqual(Wishes.parse(query), wishes)
-
-    def test_bad_values_are_400(self) -> None:
-        for fps in (
-            *("", "0", "0.0", "-1", "1001", "1e3", "1e999999999", "nan", "inf", "x", " 25"),
-            *("25/0", "1/2/3", "/", ".", "2_5", "+25", "٢٥", "9" * 22, "1/" + "9" * 21),
-        ):
-            self.assertEqual(
-                self.assertRaises(RTSPError, Wishes.parse, {"fps": fps}).status, 400, fps
-            )
-        for loop in ("", "2", "yes", "true", "01", " 1"):
-            self.assertEqual(
-                self.assertRaises(RTSPError, Wishes.parse, {"loop": loop}).status, 400, loop
-            )
-
-    def test_unknown_keys_mean_nothing(self) -> None:
-        self.assertEqual(Wishes.parse({"FPS": "x", "token": "", "loops": "9"}), Wishes())
-
-
-class TrainCacheTests(SynchronousTestCase):
-    def test_gives_back_what_was_put(self) -> None:
-        cache = TrainCache(10_000)
-        train, refusal = template(100), BrokenJpegError("no")
-        cache.put((1,), train)
-        cache.put((2,), refusal)
-
-        self.assertIs(cache.get((1,)), train)
-        self.assertIs(cache.get((2,)), refusal)
-        self.assertIsNone(cache.get((3,)))
-
-    def test_holds_no_more_bytes_than_it_may(self) -> None:
-        cache = TrainCache(20_000)
-        for number in range(1000):
-            cache.put((number,), template(1 + number * 7 % 3000))
-
-            held = [cache.get((n,)) for n in range(number + 1)]
-            self.assertLessEqual(
-                sum(train.size_bytes for train in held if isinstance(train, TrainTemplate)), 20_000
-            )
-
-    def test_refusals_are_bounded_too(self) -> None:
-        cache = TrainCache(20_000)
-        for number in range(1000):
-            cache.put((number,), BrokenJpegError("no"))
-
-        self.assertLessEqual(sum(cache.get((n,)) is not None for n in range(1000)), 20)
-
-    def test_the_one_used_longest_ago_goes_first(self) -> None:
-        cache = TrainCache(3 * 1600)
-        for number in range(3):
-            cache.put((number,), template(1000))
-        cache.get((0,))
-        cache.put((3,), template(1000))
-
-        self.assertEqual([cache.get((n,)) is not None for n in range(4)], [True, False, True, True])
-
-    def test_the_newest_stays_even_where_it_is_too_large(self) -> None:
-        cache = TrainCache(1000)
-        cache.put((1,), template(100))
-        cache.put((2,), template(50_000))
-
-        self.assertIsNone(cache.get((1,)))
-        self.assertIsNotNone(cache.get((2,)))
-
-    def test_putting_again_replaces(self) -> None:
-        cache = TrainCache(3 * 1600)
-        for _ in range(100):
-            cache.put((1,), template(1000))
-        cache.put((2,), template(1000))
-
-        self.assertIsNotNone(cache.get((1,)))
-
-
 class FilmStreamTestCase(SynchronousTestCase):
     @override
     def setUp(self) -> None:
         self.film = FakeFilm(24, broken={5, 6, 7})
-        self.stream = FilmStream(self.film, TrainCache(10_000_000), at_once)
+        self.stream = FilmStream(self.film, train_cache(10_000_000), workshop())
 
 
 class TrainTests(FilmStreamTestCase):
@@ -195,8 +103,8 @@ class TrainTests(FilmStreamTestCase):
         self.assertEqual((plain.interleaved, interleaved.interleaved), (False, True))
 
     def test_streams_never_share_trains(self) -> None:
-        cache = TrainCache(10_000_000)
-        one, two = (FilmStream(FakeFilm(), cache, at_once) for _ in range(2))
+        cache = train_cache(10_000_000)
+        one, two = (FilmStream(FakeFilm(), cache, workshop()) for _ in range(2))
 
         self.assertIsNot(one.train(0, PACKING), two.train(0, PACKING))
 
@@ -217,20 +125,6 @@ class TrainTests(FilmStreamTestCase):
         lines = [formatEvent(event) for event in events]
         self.assertEqual(len([line for line in lines if "cannot be carried" in line]), 1)
         self.assertIn("3 times", lines[-1])
-
-    def test_interlaced_film_is_said_to_lose_a_field_and_said_once(self) -> None:
-        film = FakeFilm()
-        film.read_now = lambda number: with_segment(  # type: ignore[method-assign]  # a film of fields
-            small_picture(number), 0xE0, b"AVI1\1"
-        )
-        stream = FilmStream(film, TrainCache(10_000_000), at_once)
-
-        with capturedLogs() as events:
-            for number in range(3):
-                self.assertIsNotNone(stream.train(number, PACKING))
-
-        lines = [formatEvent(event) for event in events]
-        self.assertEqual(len([line for line in lines if "interlaced" in line]), 1)
 
     def test_reasons_without_end_are_not_logged_without_end(self) -> None:
         packing = PickyPacking()
@@ -316,33 +210,206 @@ class PrepareTests(FilmStreamTestCase):
 
         self.assertEqual(len(self.flushLoggedErrors(IndexError)), 1)
 
-    def test_slow_packing_works_in_a_thread(self) -> None:
-        crank, packing = Crank(), SlowPacking()
-        self.film.is_slow = False
-        stream = FilmStream(self.film, TrainCache(10_000_000), crank)
 
-        self.assertIsNone(stream.train(0, packing))
-        ready = [stream.prepare(0, packing) for _ in range(2)]
-        self.assertEqual(packing.packed, 0)
-        crank.turn_all()
+class MadeTests(SynchronousTestCase):
+    """Films whose frames have to be made fit."""
 
-        for each in ready:
-            self.successResultOf(each)
-        self.assertIsNotNone(stream.train(0, packing))
-        self.assertEqual(packing.packed, 1)
+    @override
+    def setUp(self) -> None:
+        self.film = FakeFilm(24, draw=lambda number: picture(number, (32, 32), mode="L"))
+        self.crank = Crank()
+        self.recoded: list[bytes] = []
+        self.stream = FilmStream(
+            self.film, train_cache(10_000_000), workshop(self.crank, self.recode)
+        )
 
-    def test_refusal_of_a_slow_packing_is_kept(self) -> None:
-        self.film.is_slow = False
-        packing = SlowPacking()
-        self.successResultOf(self.stream.prepare(5, packing))
+    def recode(self, data: bytes) -> bytes:
+        self.recoded.append(data)
+        return reference(data)
 
-        self.assertRaises(JpegError, self.stream.train, 5, packing)
+    def prepared(self, number: int, packing: Packing = PACKING) -> None:
+        """Have a frame made, as a viewer does that finds it missing."""
+        self.assertIsNone(self.stream.train(number, packing))
+        ready = self.stream.prepare(number, packing)
+        self.crank.turn_all()
+        self.successResultOf(ready)
+
+    def test_nothing_is_made_in_the_reactor(self) -> None:
+        self.assertIsNone(self.stream.train(0, PACKING))
+        ready = self.stream.prepare(0, PACKING)
+
+        self.assertNoResult(ready)
+        self.assertEqual(self.recoded, [])
+
+    def test_frame_is_at_hand_once_it_is_made(self) -> None:
+        self.prepared(3)
+
+        self.assertIsNotNone(self.stream.train(3, PACKING))
+        self.assertEqual(len(self.recoded), 1)
+
+    def test_viewers_by_other_ways_share_what_was_made(self) -> None:
+        self.prepared(3)
+        over_tcp = self.stream.train(3, OTHER_PACKING)
+
+        assert over_tcp is not None
+        self.assertTrue(over_tcp.interleaved)
+        self.assertEqual(len(self.recoded), 1)
+
+    def test_once_frames_had_to_be_made_the_next_ones_are_read_for_it_only(self) -> None:
+        self.prepared(0)
+        del self.film.read_numbers[:]
+        self.prepared(1)
+
+        self.assertEqual(self.film.read_numbers, [1])
+
+    def test_frames_are_made_further_ahead_than_they_are_read(self) -> None:
+        before = self.stream.frames_ahead(PACKING)
+        self.prepared(0)
+
+        self.assertLess(before, self.stream.frames_ahead(PACKING))
+
+    def test_film_whose_frames_fit_again_is_read_in_the_reactor_again(self) -> None:
+        self.prepared(0)
+        self.film.draw = small_picture
+        self.prepared(1)
+
+        self.assertIsNotNone(self.stream.train(2, PACKING))
+
+    def test_broken_frame_is_refused_and_the_others_are_made(self) -> None:
+        self.prepared(0)
+        self.film.draw = lambda number: picture(number, (32, 32), mode="L")[:-40]
+        ready = self.stream.prepare(1, PACKING)
+        self.crank.turn_all()
+        self.successResultOf(ready)
+
+        self.assertRaises(JpegError, self.stream.train, 1, PACKING)
+        self.assertRaises(JpegError, self.stream.train, 1, OTHER_PACKING)
+
+    def test_what_is_done_is_said_once_with_its_reason_and_its_cost(self) -> None:
+        with capturedLogs() as events:
+            for number in range(3):
+                self.prepared(number)
+
+        [line] = [formatEvent(event) for event in events]
+        self.assertRegex(
+            str(line), r"stream fake.mjpeg: .* without loss \(greyscale\); [\d.]+ ms of a core"
+        )
+
+    def test_how_many_frames_were_made_is_said_at_the_end(self) -> None:
+        for number in range(3):
+            self.prepared(number)
+        with capturedLogs() as events:
+            self.stream.close()
+
+        self.assertIn("3 frames were made fit", str(formatEvent(events[-1])))
+
+    def test_what_would_be_lost_in_vain_is_said_with_what_to_install(self) -> None:
+        self.stream = FilmStream(self.film, train_cache(10_000_000), workshop(self.crank))
+        with capturedLogs() as events:
+            self.prepared(0)
+
+        self.assertIn("libturbojpeg0", str(formatEvent(events[0])))
+
+
+class TreatmentTests(SynchronousTestCase):
+    def treatment(self, data: bytes, form: JpegForm = PLAIN_FORM) -> Treatment:
+        film = FakeFilm(3, draw=lambda _: data)
+        stream = FilmStream(film, train_cache(10_000_000), workshop(recode=reference))
+        self.successResultOf(Deferred.fromCoroutine(stream.probe(form)))
+        treatment = stream.treatment(form)
+        assert treatment is not None
+        return treatment
+
+    def test_each_step_is_known_after_probing(self) -> None:
+        for data, step, reason in (
+            (small_picture(1), Step.UNTOUCHED, ""),
+            (with_segment(small_picture(1), COM, b"x"), Step.REPAIRED, "comment"),
+            (picture(1, mode="L"), Step.RECODED, "greyscale"),
+            (picture(1, subsampling="4:4:4"), Step.ENCODED, "4:4:4 sampling"),
+        ):
+            treatment = self.treatment(data)
+            self.assertIs(treatment.step, step)
+            self.assertIn(reason, treatment.reason)
+            self.assertIn(step.value, str(treatment))
+
+    def test_size_is_untold_only_where_rtp_has_no_room_for_it(self) -> None:
+        large = picture(1, size=(2064, 64))
+
+        self.assertIsNone(self.treatment(small_picture(1)).untold_size)
+        self.assertIsNone(self.treatment(large).untold_size)
+        for big in (Big.NATIVE, Big.ONVIF):
+            self.assertEqual(self.treatment(large, JpegForm(big=big)).untold_size, (2064, 64))
+
+    def test_films_without_large_pictures_have_one_form_for_players_of_both_kinds(self) -> None:
+        grey = FakeFilm(3, draw=lambda number: picture(number, mode="L"))
+        large = FakeFilm(3, draw=lambda number: picture(number, size=(2064, 64)))
+        for film, count in ((grey, 1), (large, 2)):
+            stream = FilmStream(film, train_cache(10_000_000), workshop(recode=reference))
+            asked = [JpegForm(), JpegForm(big=Big.NATIVE)]
+            for form in asked:
+                self.successResultOf(Deferred.fromCoroutine(stream.probe(form)))
+            self.assertEqual(len({stream.form_for(form) for form in asked}), count)
+
+    def test_wishes_that_films_of_jpegs_do_not_grant_make_no_other_form(self) -> None:
+        asked = JpegForm(rendition=Rendition(width=320))
+        jpegs = FilmStream(FakeFilm(3), train_cache(10_000_000), workshop())
+        video = FilmStream(FakeVideo(3), train_cache(10_000_000), workshop())
+
+        self.assertEqual(jpegs.form_for(asked), PLAIN_FORM)
+        self.assertEqual(video.form_for(asked), asked)
+
+    def test_forms_are_known_apart(self) -> None:
+        stream = FilmStream(FakeFilm(3), train_cache(10_000_000), workshop())
+        stream.train(0, PACKING)
+
+        self.assertIsNotNone(stream.treatment(PLAIN_FORM))
+        self.assertIsNone(stream.treatment(JpegForm(strips_restarts=True)))
+
+
+class RenderedTests(SynchronousTestCase):
+    """Films that are no JPEG."""
+
+    @override
+    def setUp(self) -> None:
+        self.film = FakeVideo(24)
+        self.stream = FilmStream(self.film, train_cache(10_000_000), workshop())
+
+    def packing(self, rendition: Rendition) -> JpegPacking:
+        return JpegPacking(1388, interleaved=False, form=JpegForm(rendition=rendition))
+
+    def test_frames_come_as_the_viewer_asks(self) -> None:
+        wide, narrow = (self.packing(Rendition(width=width)) for width in (320, 160))
+        for packing in (wide, narrow, wide):
+            self.successResultOf(self.stream.prepare(0, packing))
+            self.assertIsNotNone(self.stream.train(0, packing))
+
+        self.assertEqual(self.film.rendered, [(0, wide.rendition), (0, narrow.rendition)])
+
+    def test_viewers_with_one_wish_share_the_rendering(self) -> None:
+        for interleaved in (False, True):
+            packing = JpegPacking(1388, interleaved=interleaved)
+            if self.stream.train(0, packing) is None:
+                self.successResultOf(self.stream.prepare(0, packing))
+
+        self.assertEqual(len(self.film.rendered), 1)
+
+    def test_what_is_said_is_what_was_done_to_the_film(self) -> None:
+        with capturedLogs() as events:
+            self.successResultOf(self.stream.prepare(0, PACKING))
+            self.stream.close()
+
+        [line] = [str(formatEvent(event)) for event in events]
+        self.assertIn("with loss (no MJPEG, decoded first); by a process", line)
+
+    def test_nothing_is_rendered_in_the_reactor(self) -> None:
+        self.assertIsNone(self.stream.train(0, PACKING))
+        self.assertGreater(self.stream.frames_ahead(PACKING), 1)
 
 
 class ProbeTests(SynchronousTestCase):
     def probe(self, film: FakeFilm) -> Deferred[None]:
-        stream = FilmStream(film, TrainCache(10_000_000), at_once)
-        return Deferred.fromCoroutine(stream.probe(PACKING))
+        stream = FilmStream(film, train_cache(10_000_000), workshop())
+        return Deferred.fromCoroutine(stream.probe(PLAIN_FORM))
 
     def test_one_good_frame_at_the_head_is_enough(self) -> None:
         self.successResultOf(self.probe(FakeFilm(24, broken=range(PROBED_FRAMES - 1))))
@@ -361,12 +428,12 @@ class ProbeTests(SynchronousTestCase):
         film = FakeFilm(24, broken={0, 1})
         film.is_slow = True
         probing = self.probe(film)
-        for _ in range(3):
+        for _ in range(4):
             self.assertNoResult(probing)
             film.release()
 
         self.successResultOf(probing)
-        self.assertEqual(film.read_numbers, [0, 1, 2])
+        self.assertEqual(film.read_numbers, [0, 0, 1, 2])
 
     def test_changed_file_is_told(self) -> None:
         film = FakeFilm()
@@ -385,7 +452,7 @@ class FilmWishesTests(FilmStreamTestCase):
         self.assertEqual((times.rate, times.count, times.end), (Fraction(12), 24, 2.0))
 
     def test_still_is_repeated_once_a_second_whatever_the_default(self) -> None:
-        stream = FilmStream(FakeFilm(1, still=True), TrainCache(1000), at_once)
+        stream = FilmStream(FakeFilm(1, still=True), train_cache(1000), workshop())
 
         self.assertEqual(stream.times(Wishes()).rate, 1)
         self.assertEqual(stream.times(Wishes(fps=Fraction(5))).rate, 5)
@@ -420,7 +487,7 @@ class EndTests(FilmStreamTestCase):
 
     def test_a_disk_that_hangs_is_asked_once(self) -> None:
         film = HangingFilm()
-        stream = FilmStream(film, TrainCache(1000), at_once)
+        stream = FilmStream(film, train_cache(1000), workshop())
         for _ in range(3):
             stream.look()
         self.assertEqual(film.checks, 1)
@@ -431,7 +498,7 @@ class EndTests(FilmStreamTestCase):
 
     def test_fault_of_ours_while_looking_is_logged(self) -> None:
         film = HangingFilm()
-        stream = FilmStream(film, TrainCache(1000), at_once)
+        stream = FilmStream(film, train_cache(1000), workshop())
         stream.look()
         film.answer(Failure(ZeroDivisionError()))
 

@@ -117,7 +117,9 @@ class Reception:
         if not self.keeps_all:
             del self.frames[:-1], self.sequences[:-1]
         self.sequences.append(packet.sequence)
-        whole = self._reassembler.feed(packet.payload, packet.timestamp, packet.marker)
+        whole = self._reassembler.feed(
+            packet.payload, packet.timestamp, packet.marker, packet.extension
+        )
         if whole is not None:
             self.frame_count += 1
             now_s = time.monotonic()
@@ -136,16 +138,24 @@ class Client:
         port: Its RTSP port.
         timeout_s: What an answer may take.
         local_host: The address to connect from, where this host has several.
+        agent: What it calls itself.
     """
 
     def __init__(
-        self, host: str, port: int, *, timeout_s: float = 5.0, local_host: str = ""
+        self,
+        host: str,
+        port: int,
+        *,
+        timeout_s: float = 5.0,
+        local_host: str = "",
+        agent: str = "mjpegd tests",
     ) -> None:
         self.reception = Reception()
         self.session: str | None = None
         self.url = ""
         self.transport: Transport | None = None
         self._timeout_s = timeout_s
+        self._agent = agent
         self._connection = _connected(host, port, timeout_s, local_host)
         self._server = self._connection.getpeername()
         self._media: tuple[socket.socket, ...] = ()
@@ -310,7 +320,7 @@ class Client:
         self, method: str, url: str, fields: tuple[tuple[str, str], ...], body: bytes
     ) -> Request:
         self._cseq += 1
-        own = [("CSeq", str(self._cseq)), ("User-Agent", "mjpegd tests")]
+        own = [("CSeq", str(self._cseq)), ("User-Agent", self._agent)]
         if self.session is not None:
             own.append(("Session", self.session))
         return Request(method, url, Headers([*own, *fields]), body)

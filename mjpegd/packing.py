@@ -1,0 +1,77 @@
+"""How a viewer's pictures become packets: what they must be like, and how they are cut."""
+
+from collections.abc import Hashable
+from dataclasses import dataclass
+from typing import Protocol
+
+from mjpegd.pictures.forms import PLAIN_FORM, JpegForm, Rendition
+from mjpegd.pictures.normalise import Normal, Recode, direct, normalise, working_bytes
+from mjpegd.wire import jpeg_payload
+from mjpegd.wire.packets import TrainTemplate
+
+
+class Packing(Protocol):
+    """How a viewer wants frames packed. Hashable: equal packings share their trains."""
+
+    @property
+    def form(self) -> Hashable:
+        """What pictures must be like; equal forms share the pictures made for them."""
+        ...
+
+    @property
+    def rendition(self) -> Rendition:
+        """How a film that is no JPEG is to be rendered."""
+        ...
+
+    def pack(self, picture: bytes) -> TrainTemplate:
+        """Cut one JPEG; quick.
+
+        Raises:
+            UnsupportedJpegError: `normalise` has to make it fit first; the text says why.
+            BrokenJpegError: It is damaged.
+        """
+        ...
+
+    def working_bytes(self, picture: bytes) -> int:
+        """The memory that `normalise` takes for a picture at most; quick. Raises JpegError."""
+        ...
+
+    def normalise(self, picture: bytes, recode: Recode | None) -> Normal:
+        """Make a picture one that `pack` takes; slow. Raises JpegError where that cannot be."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class JpegPacking:
+    """RFC 2435.
+
+    Attributes:
+        max_payload_bytes: What a packet holds after its RTP header.
+        interleaved: The packets travel on the RTSP connection (RFC 2326 section 10.12).
+        form: What the viewer's player can read, and what its URL asks for.
+    """
+
+    max_payload_bytes: int
+    interleaved: bool
+    form: JpegForm = PLAIN_FORM
+
+    @property
+    def rendition(self) -> Rendition:
+        """How a film that is no JPEG is to be rendered."""
+        return self.form.rendition
+
+    def pack(self, picture: bytes) -> TrainTemplate:
+        """Cut one JPEG, in some 50 microseconds (see `Packing`)."""
+        frame = direct(picture, self.form)
+        payloads = jpeg_payload.fragment(frame, self.max_payload_bytes)
+        return TrainTemplate.from_payloads(
+            payloads, interleaved=self.interleaved, extension=frame.extension
+        )
+
+    def working_bytes(self, picture: bytes) -> int:
+        """The memory that `normalise` takes for a picture at most (see `Packing`)."""
+        return working_bytes(picture)
+
+    def normalise(self, picture: bytes, recode: Recode | None) -> Normal:
+        """Make a picture fit for RFC 2435 (see `mjpegd.pictures.normalise`)."""
+        return normalise(picture, self.form, recode)

@@ -1,0 +1,158 @@
+"""Where pictures are made fit for viewers: in threads, within bounds of cores and bytes."""
+
+import time
+from collections import deque
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass
+
+from twisted.internet.defer import Deferred, DeferredSemaphore, fail, succeed
+from twisted.python.failure import Failure
+
+from mjpegd.cache import ByteCache
+from mjpegd.interfaces import InThread
+from mjpegd.packing import Packing
+from mjpegd.pictures.normalise import Normal, Recode, Step
+from mjpegd.wire.errors import JpegError, UnsupportedJpegError
+from mjpegd.wire.jpeg import JpegImage
+from mjpegd.wire.recode import check_recodable
+
+# What codes JPEGs anew without loss, and how one comes by it.
+LIBRARY = "libturbojpeg (Debian: apt install libturbojpeg0; Homebrew: jpeg-turbo)"
+# What all threads together may have in hand. A picture that needs more is worked at alone.
+WORK_BYTES = 256 << 20
+# Pictures are kept for viewers that want the same ones in other packets, or a little later.
+KEPT_BYTES = 32 << 20
+# For each thread one picture is worked at while the next is read from the disk.
+PLACES_PER_THREAD = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """A picture that was made fit.
+
+    Attributes:
+        normal: What became of it.
+        seconds: Of one core, that it took.
+        hint: What the operator could do to lose nothing; empty where nothing was lost in vain.
+    """
+
+    normal: Normal
+    seconds: float
+    hint: str
+
+
+class Workshop:
+    """Makes each picture once for each form, however many viewers want it.
+
+    Args:
+        in_thread: How work leaves the reactor, for as many threads as may work at a time.
+        threads: How many these are.
+        recode: Codes a JPEG anew without loss; None where nothing fast enough is installed.
+    """
+
+    def __init__(self, in_thread: InThread, threads: int, recode: Recode | None) -> None:
+        self.recode = recode
+        self._in_thread = in_thread
+        self._places = DeferredSemaphore(threads * PLACES_PER_THREAD)
+        self._free_bytes = WORK_BYTES
+        self._queue: deque[tuple[int, Deferred[None]]] = deque()
+        self._made: ByteCache[Made | JpegError] = ByteCache(KEPT_BYTES, _size_bytes)
+        self._coming: dict[Hashable, list[Deferred[Made]]] = {}
+
+    def at_hand(self, key: Hashable) -> Made | None:
+        """A picture that was made lately.
+
+        Raises:
+            JpegError: It could not be made.
+        """
+        found = self._made.get(key)
+        if isinstance(found, JpegError):
+            raise found
+        return found
+
+    def make(
+        self, key: Hashable, read: Callable[[], "Deferred[bytes]"], packing: Packing
+    ) -> "Deferred[Made]":
+        """Read a picture when it is its turn, and make it fit.
+
+        Fails with JpegError where that cannot be done, and as ``read`` fails.
+
+        Args:
+            key: Names picture and form; who asks for the same meanwhile gets the same.
+            read: Where the picture comes from.
+            packing: What it has to be fit for.
+        """
+        found = self._made.get(key)
+        if found is not None:
+            return fail(found) if isinstance(found, JpegError) else succeed(found)
+        waiting: Deferred[Made] = Deferred()
+        others = self._coming.setdefault(key, [])
+        others.append(waiting)
+        if len(others) == 1:
+            done = Deferred.fromCoroutine(self._make(read, packing))
+            done.addBoth(lambda result: self._arrived(key, result))
+        return waiting
+
+    def _arrived(self, key: Hashable, result: Made | Failure) -> None:
+        if isinstance(result, Made):
+            self._made.put(key, result)
+        elif isinstance(result.value, JpegError):
+            self._made.put(key, result.value)
+        for waiting in self._coming.pop(key):
+            waiting.callback(result)
+
+    async def _make(self, read: Callable[[], "Deferred[bytes]"], packing: Packing) -> Made:
+        await self._places.acquire()
+        try:
+            picture = await read()
+            return await self._worked_at(picture, packing)
+        finally:
+            self._places.release()
+
+    async def _worked_at(self, picture: bytes, packing: Packing) -> Made:
+        taken_bytes = min(packing.working_bytes(picture), WORK_BYTES)
+        await self._take(taken_bytes)
+        try:
+            return await self._in_thread(lambda: _timed(packing, picture, self.recode))
+        finally:
+            self._give_back(taken_bytes)
+
+    async def _take(self, size_bytes: int) -> None:
+        """Wait until so much memory may be used; who came first goes first."""
+        if self._queue or size_bytes > self._free_bytes:
+            turn: Deferred[None] = Deferred()
+            self._queue.append((size_bytes, turn))
+            await turn
+        else:
+            self._free_bytes -= size_bytes
+
+    def _give_back(self, size_bytes: int) -> None:
+        self._free_bytes += size_bytes
+        while self._queue and self._queue[0][0] <= self._free_bytes:
+            size_bytes, turn = self._queue.popleft()
+            self._free_bytes -= size_bytes
+            turn.callback(None)
+
+
+def _timed(packing: Packing, picture: bytes, recode: Recode | None) -> Made:
+    began_s = time.thread_time()
+    try:
+        normal = packing.normalise(picture, recode)
+    except MemoryError:
+        raise UnsupportedJpegError("there is too little memory for it") from None
+    return Made(normal, time.thread_time() - began_s, "" if recode else _hint(picture, normal))
+
+
+def _hint(picture: bytes, normal: Normal) -> str:
+    if normal.step is not Step.ENCODED:
+        return ""
+    try:
+        check_recodable(JpegImage.parse(picture))
+    except JpegError:
+        return ""
+    return f"nothing would be lost with {LIBRARY}"
+
+
+def _size_bytes(made: Made | JpegError) -> int:
+    # An exception and its text, or a picture.
+    return len(made.normal.picture) if isinstance(made, Made) else 500
