@@ -103,7 +103,8 @@ class FloorTests(SynchronousTestCase):
             {"laboratory"},
             {"rtsp"},
             {"options"},
-            {"service"},
+            {"service", "examination"},
+            {"doctor"},
         ]
         found = modules()
         height = {f"mjpegd.{name}": level for level, floor in enumerate(floors) for name in floor}
