@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from PIL import Image
@@ -16,6 +16,7 @@ from PIL import Image
 # A hiccup of a busy machine is no failure; a player that hangs is one.
 PATIENCE_S = 60.0
 PICTURES = "pictures.rgb"
+PLANES = "pictures.raw"
 _LAST_WORDS = 1000
 _SHOW = str(Path(__file__).with_name("show.py"))
 
@@ -56,6 +57,27 @@ class Show:
     words: str
 
 
+@dataclass(frozen=True, slots=True)
+class Decoded:
+    """What a player decoded, before anything was done to its colours.
+
+    Attributes:
+        data: Plane behind plane, luma first, picture behind picture.
+        words: The end of what it said.
+    """
+
+    data: bytes
+    words: str
+
+    def lumas(self, size: tuple[int, int], count: int) -> list[Image.Image]:
+        """The planes of luma, if there are so many pictures of this width and height."""
+        step, length = len(self.data) // count, size[0] * size[1]
+        starts = range(0, step * count, step or 1)
+        if len(self.data) % count or step < length:
+            raise ValueError(f"{len(self.data)} bytes are not {count} pictures: {self.words}")
+        return [Image.frombytes("L", size, self.data[at : at + length]) for at in starts]
+
+
 def play(command: list[str], folder: Path, size: tuple[int, int]) -> Show:
     """Run a player to its end.
 
@@ -65,6 +87,18 @@ def play(command: list[str], folder: Path, size: tuple[int, int]) -> Show:
         size: Width and height of the pictures; the width is a multiple of 4, where rows of RGB
             have no padding in any player.
     """
+    words = _run(command, folder)
+    return Show(_pictures(folder, size), words)
+
+
+def decode(command: list[str], folder: Path) -> Decoded:
+    """Run a player that keeps what it decodes in an empty folder to its end."""
+    words = _run(command, folder)
+    raw = folder / PLANES
+    return Decoded(raw.read_bytes() if raw.exists() else b"", words)
+
+
+def _run(command: list[str], folder: Path) -> str:
     folder.mkdir(parents=True)
     try:
         done = subprocess.run(
@@ -79,7 +113,7 @@ def play(command: list[str], folder: Path, size: tuple[int, int]) -> Show:
         said = done.stdout
     except subprocess.TimeoutExpired as fault:
         said = (fault.stdout or b"") + b"\nit did not come to an end"
-    return Show(_pictures(folder, size), said[-_LAST_WORDS:].decode(errors="replace"))
+    return said[-_LAST_WORDS:].decode(errors="replace")
 
 
 def _pictures(folder: Path, size: tuple[int, int]) -> list[Image.Image]:
@@ -100,39 +134,76 @@ def _has_module(name: str) -> bool:
 # --- FFmpeg -------------------------------------------------------------------------------------
 
 
-def _ffmpeg(*source: str) -> list[str]:
+_FFMPEG_RGB = ("-pix_fmt", "rgb24", "-f", "rawvideo", PICTURES)
+_FFMPEG_PLANES = ("-f", "rawvideo", PLANES)
+
+
+def _ffmpeg(source: Sequence[str], output: Sequence[str]) -> list[str]:
     quiet = ["ffmpeg", "-nostdin", "-loglevel", "warning"]
-    output = ["-fps_mode", "passthrough", "-pix_fmt", "rgb24", "-f", "rawvideo", PICTURES]
-    return [*quiet, *source, *output]
+    return [*quiet, *source, "-fps_mode", "passthrough", *output]
+
+
+def _ffmpeg_url(url: str, transport: str, start_s: float | None) -> list[str]:
+    seek = [] if start_s is None else ["-ss", str(start_s)]
+    return ["-rtsp_transport", transport, *seek, "-i", url]
 
 
 def _ffmpeg_stream(url: str, transport: str, start_s: float | None) -> list[str]:
-    seek = [] if start_s is None else ["-ss", str(start_s)]
-    return _ffmpeg("-rtsp_transport", transport, *seek, "-i", url)
+    return _ffmpeg(_ffmpeg_url(url, transport, start_s), _FFMPEG_RGB)
 
 
 def _ffmpeg_file(path: str) -> list[str]:
-    return _ffmpeg("-f", "mjpeg", "-i", path)
+    return _ffmpeg(["-f", "mjpeg", "-i", path], _FFMPEG_RGB)
+
+
+def _ffmpeg_planes(url: str, transport: str, start_s: float | None) -> list[str]:
+    return _ffmpeg(_ffmpeg_url(url, transport, start_s), _FFMPEG_PLANES)
+
+
+def _ffmpeg_avi_planes(path: str) -> list[str]:
+    return _ffmpeg(["-i", path], _FFMPEG_PLANES)
 
 
 # --- GStreamer ----------------------------------------------------------------------------------
 
 
-def _gstreamer(*source: str) -> list[str]:
-    decoder = ["jpegdec", "!", "videoconvert", "!", "video/x-raw,format=RGB"]
-    sink = ["filesink", f"location={PICTURES}"]
-    return ["gst-launch-1.0", "-q", *source, "!", *decoder, "!", *sink]
+_GSTREAMER_RGB = (
+    *("videoconvert", "!", "video/x-raw,format=RGB", "!"),
+    *("filesink", f"location={PICTURES}"),
+)
+_GSTREAMER_PNG = ("videoconvert", "!", "pngenc", "!", "multifilesink", "location=%05d.png")
+_GSTREAMER_PLANES = ("filesink", f"location={PLANES}")
 
 
-def _gstreamer_stream(url: str, transport: str, start_s: float | None) -> list[str]:
+def _gstreamer(source: Sequence[str], output: Sequence[str]) -> list[str]:
+    return ["gst-launch-1.0", "-q", *source, "!", "jpegdec", "!", *output]
+
+
+def _gstreamer_url(url: str, transport: str, start_s: float | None) -> list[str]:
     if start_s is not None:
         raise ValueError("gst-launch-1.0 has no way to seek")
     rtspsrc = ["rtspsrc", f"location={url}", f"protocols={transport}", "latency=200"]
-    return _gstreamer(*rtspsrc, "!", "rtpjpegdepay")
+    return [*rtspsrc, "!", "rtpjpegdepay"]
+
+
+def _gstreamer_stream(url: str, transport: str, start_s: float | None) -> list[str]:
+    return _gstreamer(_gstreamer_url(url, transport, start_s), _GSTREAMER_RGB)
 
 
 def _gstreamer_file(path: str) -> list[str]:
-    return _gstreamer("filesrc", f"location={path}")
+    return _gstreamer(["filesrc", f"location={path}"], _GSTREAMER_RGB)
+
+
+def _gstreamer_planes(url: str, transport: str, start_s: float | None) -> list[str]:
+    return _gstreamer(_gstreamer_url(url, transport, start_s), _GSTREAMER_PLANES)
+
+
+def _gstreamer_avi_planes(path: str) -> list[str]:
+    return _gstreamer(["filesrc", f"location={path}", "!", "avidemux"], _GSTREAMER_PLANES)
+
+
+def _gstreamer_sizes(url: str, transport: str, start_s: float | None) -> list[str]:
+    return _gstreamer(_gstreamer_url(url, transport, start_s), _GSTREAMER_PNG)
 
 
 # --- mpv ----------------------------------------------------------------------------------------
@@ -168,6 +239,11 @@ def _library_file(name: str) -> Callable[[str], list[str]]:
 
 FFMPEG = Player("ffmpeg", ["ffmpeg"], _ffmpeg_stream, _ffmpeg_file)
 GSTREAMER = Player("GStreamer", ["gst-launch-1.0"], _gstreamer_stream, _gstreamer_file)
+# The same, told to keep what they decode as it is, of streams and of AVIs.
+FFMPEG_PLANES = replace(FFMPEG, stream=_ffmpeg_planes, file=_ffmpeg_avi_planes)
+GSTREAMER_PLANES = replace(GSTREAMER, stream=_gstreamer_planes, file=_gstreamer_avi_planes)
+# Told to keep each picture in a file of its own, whatever its size.
+GSTREAMER_SIZES = replace(GSTREAMER, stream=_gstreamer_sizes)
 MPV = Player("mpv", ["mpv"], _mpv_stream, _mpv_file)
 PYAV = Player("PyAV", ["av"], _library_stream("av"), _library_file("av"))
 OPENCV = Player("OpenCV", ["cv2"], _library_stream("cv2"), _library_file("cv2"))

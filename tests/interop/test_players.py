@@ -1,27 +1,21 @@
 """Other people's players show every frame, in order, whole, with the pixels of the file."""
 
-import os
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
-from typing import ClassVar
-from unittest import SkipTest
 from urllib.parse import quote
 
 from PIL import Image
-from typing_extensions import override
 
 from mjpegd.test import films
 from mjpegd.test.pictures import number_of, picture
 from tests.interop import players
+from tests.interop.cases import AT_A_TIME, PlayerTestCase
 from tests.interop.clips import SIZE, Clip, containers, jpegs
-from tests.interop.players import Player, Show, play
-from tests.system.cases import FPS, SystemTestCase
+from tests.interop.players import Show, play
+from tests.system.cases import FPS
 from tests.system.daemon import Daemon
 
-AT_A_TIME = 4  # Players wait more than they work.
 LONG_FRAMES = 250
 START = 225
-REQUIRE_TOOLS = "MJPEGD_REQUIRE_TOOLS"
 
 
 def numbers(pictures: list[Image.Image]) -> list[int]:
@@ -35,19 +29,8 @@ def long_film() -> Clip:
     return Clip({"long.avi": films.avi(frames)}, "long.avi", frames)
 
 
-class EveryFrame(SystemTestCase):
+class EveryFrame(PlayerTestCase):
     """What each player has to show; the classes below say which player it is."""
-
-    player: ClassVar[Player]
-
-    @override
-    def setUp(self) -> None:
-        missing = ", ".join(self.player.missing)
-        if missing and os.environ.get(REQUIRE_TOOLS):
-            self.fail(f"{missing} is not installed")
-        if missing:
-            raise SkipTest(f"{missing} is not installed")
-        self.shows = Path(self.mktemp()).absolute()
 
     def test_containers_over_udp(self) -> None:
         self.assert_shows(containers(), "udp")
