@@ -14,12 +14,14 @@ from enum import IntEnum
 from fractions import Fraction
 from typing import Any
 
-from mjpegd.sources.indexing import MAX_FRAMES, sane_rate
+from mjpegd.sources.indexing import BATCH_FRAMES, MAX_FRAMES, sane_rate
 from mjpegd.wire.errors import ParseError
 from mjpegd.wire.jpeg import MAX_FRAME_BYTES
 
 # A picture is the longest body; what tells frames or says a reason is far shorter.
 MAX_BODY_BYTES = MAX_FRAME_BYTES
+# Frames told at once keep the reactor's thread; a batch and what is held back of the one before.
+MAX_FRAMES_BYTES = 2 * BATCH_FRAMES * 8
 # Reasons and names that a process tells.
 MAX_TEXT_BYTES = 1000
 # What FFmpeg calls a codec.
@@ -144,7 +146,8 @@ class Opening:
             codec, numerator, denominator, timed = json.loads(body[:MAX_TEXT_BYTES])
             rate = sane_rate(int(numerator), int(denominator))
             return cls(str(codec)[:MAX_NAME_CHARACTERS], rate, bool(timed))
-        except (ValueError, TypeError) as error:
+        # The last two: Infinity is a number to this module, and brackets may lie in each other.
+        except (ValueError, TypeError, ArithmeticError, RecursionError) as error:
             raise ParseError(0, "opening", str(error)) from error
 
     def to_bytes(self) -> bytes:
@@ -174,7 +177,7 @@ class Frames:
             ParseError: It is none.
         """
         seconds = array("d")
-        if len(body) % seconds.itemsize != 1:
+        if len(body) % seconds.itemsize != 1 or len(body) > MAX_FRAMES_BYTES:
             raise ParseError(0, "frames", f"{len(body)} bytes")
         seconds.frombytes(body[1:])
         if sys.byteorder == "big":
@@ -208,7 +211,7 @@ class DecoderLimits:
     decode_s: float = 10.0
     answer_s: float = 60.0
     cached_bytes: int = 64 << 20
-    cursors: int = 4
+    cursors: int = 8
     max_pixels: int = 1 << 26
     max_side: int = 8192
 

@@ -73,6 +73,10 @@ _SEEK_BACK_S = (0.0, 10.0, 60.0)
 _SOUGHT_PACKETS = 1000
 # While orders wait, the index gets this much time between two of them.
 _BUSY_BATCH_S = 0.01
+# What this program takes with its libraries while it makes a picture, and what FFmpeg keeps of
+# each packet, and of the sound beside it, for each cursor.
+_OWN_BYTES = 192 << 20
+_PACKET_BYTES = 100
 # Frames that are remembered as ones that the decoder does not give.
 _MAX_MISSING = 100_000
 # No JPEG is smaller in RTP players' eyes.
@@ -226,6 +230,7 @@ class PacketIndex:
         self._waiting: list[tuple[int, int]] = []
         self._decoded_at: int | None = None
         self._shift = 0
+        self._latest = 0
         self._seconds = -_LEAST_GAP_S
 
     def next_batch(self, limit_s: float) -> Frames:
@@ -270,6 +275,7 @@ class PacketIndex:
         else:
             stamp += self._shift
         self.stamps.append(stamp)
+        self._latest = max(self._latest, stamp) if number else stamp
         if packet.is_keyframe:
             self.keys.append(number)
         if self._demuxer.is_shown(packet):
@@ -287,7 +293,7 @@ class PacketIndex:
             return
         self._show(seconds, 0)
         stamp = self.stamp_of(packet)
-        self._shift = max(self.stamps) + self._step - (stamp or 0)
+        self._shift = self._latest + self._step - (stamp or 0)
         self.seekable = False
 
     def _show(self, seconds: "array[float]", held_back: int) -> None:
@@ -337,6 +343,11 @@ class _Cursor:
         shape = self._demuxer.stream.sample_aspect_ratio or Fraction(1)
         return shape if Fraction(1, _WIDEST_PIXEL) <= shape <= _WIDEST_PIXEL else Fraction(1)
 
+    @property
+    def position(self) -> int:
+        """The number of the packet that is decoded next."""
+        return self._next
+
     def leads_to(self, number: int, key: int) -> bool:
         """Whether a frame comes by decoding on from here, and no key frame saves work."""
         return self.begun is not None and self.begun <= key <= self._next and self.awaits(number)
@@ -376,6 +387,8 @@ class _Cursor:
             packet.pts, packet.dts = number, None
         try:
             frames = self._context.decode(packet)
+        except MemoryError:  # which says nothing about the packet
+            raise
         except FFmpegError as error:  # a broken packet; the next one may be whole
             self.fault = self.fault or error.strerror or ""
             return []
@@ -458,7 +471,7 @@ class _FrameCache:
     """Decoded frames by the numbers of their packets; the one used longest ago goes first."""
 
     def __init__(self, max_bytes: int) -> None:
-        self._max_bytes = max_bytes
+        self.max_bytes = max_bytes
         self._bytes = 0
         self._frames: OrderedDict[int, VideoFrame] = OrderedDict()
 
@@ -473,7 +486,7 @@ class _FrameCache:
             return
         self._frames[number] = frame
         self._bytes += _size_of(frame)
-        while self._bytes > self._max_bytes and len(self._frames) > 1:
+        while self._bytes > self.max_bytes and len(self._frames) > 1:
             _, oldest = self._frames.popitem(last=False)
             self._bytes -= _size_of(oldest)
 
@@ -491,9 +504,11 @@ class VideoDecoder:
 
     Attributes:
         index: Its frames, as far as they are known.
+        decoded: How many frames it has decoded, asked for or on the way to one.
     """
 
     def __init__(self, descriptor: int, task: Task) -> None:
+        self.decoded = 0
         demuxer = _Demuxer(descriptor, task)
         self._context = demuxer.stream.codec_context
         if self._context is None:
@@ -539,6 +554,7 @@ class VideoDecoder:
         while found is None and cursor.awaits(number):
             check()
             for other, frame in cursor.advance():
+                self.decoded += 1
                 self._frames.put(other, frame)
                 if other == number:
                     found = frame
@@ -551,31 +567,34 @@ class VideoDecoder:
     def _cursor_for(self, number: int, check: Callable[[], None]) -> _Cursor:
         """The cursor that gives this frame next; the one used last stands first."""
         key = self.index.key_before(number)
-        leading = next((each for each in self._cursors if each.leads_to(number, key)), None)
+        leads = [each for each in self._cursors if each.leads_to(number, key)]
+        # The nearest, for one further back is somebody else's place between the same key frames.
+        leading = max(leads, key=lambda each: each.position, default=None)
         if leading is not None:
             self._cursors.remove(leading)
-        cursor = leading or self._free_cursor(key)
+        cursor = leading or self._free_cursor()
         self._cursors.insert(0, cursor)
         if leading is None:
             cursor.begin_at(key, check)
         return cursor
 
-    def _free_cursor(self, key: int) -> _Cursor:
-        """A cursor that nobody misses, taken from the others."""
-        # One that is past the frame but began at the same key frame: a film is played backwards.
-        for cursor in self._cursors:
-            if cursor.begun == key:
-                self._cursors.remove(cursor)
-                return cursor
+    def _free_cursor(self) -> _Cursor:
+        """A new cursor, or the one used longest ago, taken from the others."""
         if len(self._cursors) < self._most_cursors():
             return _Cursor(self._descriptor, self._task, self.index)
         return self._cursors.pop()
 
     def _most_cursors(self) -> int:
-        """How many fit into half the memory; each holds up to 24 frames of 12 bits a pixel."""
-        cursor_bytes = 36 * max(1, self._context.width * self._context.height)
+        """How many fit into what memory is left; each holds up to 24 frames of 12 bits a pixel.
+
+        A decoder never gives back what its frames once took, and all that are kept may be its.
+        """
+        kept_bytes = self._frames.max_bytes
+        cursor_bytes = 36 * max(1, self._context.width * self._context.height) + kept_bytes
+        cursor_bytes += _PACKET_BYTES * len(self.index.stamps)
         limits = self._task.limits
-        return max(1, min(limits.cursors, limits.memory_bytes // 2 // cursor_bytes))
+        room_bytes = limits.memory_bytes - _OWN_BYTES - kept_bytes
+        return max(1, min(limits.cursors, room_bytes // cursor_bytes))
 
 
 def _stopwatch(limit_s: float) -> Callable[[], None]:

@@ -11,6 +11,7 @@ import signal
 import sys
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import partial
@@ -18,7 +19,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from twisted.internet.defer import Deferred, fail
-from twisted.internet.error import ProcessTerminated
+from twisted.internet.error import ProcessExitedAlready, ProcessTerminated
 from twisted.internet.interfaces import (
     IDelayedCall,
     IProcessTransport,
@@ -130,7 +131,8 @@ class Decoders:
         while self.taken >= self._most:
             if self._ending <= len(self._waiting):
                 raise MediaBusyError(f"{self.taken} other films are being decoded already")
-            turn: Deferred[None] = Deferred()
+            # Who is cancelled must not be given the place that somebody behind it waits for.
+            turn: Deferred[None] = Deferred(self._waiting.remove)
             self._waiting.append(turn)
             await turn
         self.taken += 1
@@ -151,9 +153,13 @@ class Decoders:
 
         Raises:
             OSError: The system refuses.
+            TypeError: Within another program, `sys` may not say where Python is.
+            ValueError: Likewise.
         """
         environment = {name: os.environ[name] for name in _ENVIRONMENT if name in os.environ}
-        environment["PYTHONPATH"] = os.pathsep.join(filter(None, sys.path))
+        environment["PYTHONPATH"] = os.pathsep.join(
+            folder for folder in map(str, sys.path) if folder
+        )
         # Each thread of FFmpeg would otherwise reserve 64 MiB of what memory there may be.
         environment["MALLOC_ARENA_MAX"] = "1"
         self._reactor.spawnProcess(
@@ -169,15 +175,18 @@ class Decoders:
         """Do something later."""
         return self._reactor.callLater(delay_s, call)
 
-    def order(self, number: int, rendition: Rendition) -> Order:
-        """A wish, within what the operator allows."""
-        quality = rendition.quality or self._quality
-        return Order(
-            number,
-            max(1, min(rendition.width or self._max_width, self._max_width)),
-            max(1, min(rendition.height or self._max_height, self._max_height)),
-            max(1, min(quality, 100)),
+    def granted(self, rendition: Rendition) -> Rendition:
+        """A wish, within what the operator allows; nothing is left open."""
+        return Rendition(
+            width=max(1, min(rendition.width or self._max_width, self._max_width)),
+            height=max(1, min(rendition.height or self._max_height, self._max_height)),
+            quality=max(1, min(rendition.quality or self._quality, 100)),
         )
+
+    def order(self, number: int, rendition: Rendition) -> Order:
+        """What a process is told, within what the operator allows."""
+        wanted = self.granted(rendition)
+        return Order(number, wanted.width or 1, wanted.height or 1, wanted.quality or 1)
 
 
 class _Process(ProcessProtocol):
@@ -187,6 +196,9 @@ class _Process(ProcessProtocol):
         title: Of the film, for log lines.
         received: Called with each message.
         ended: Called once with the reason, for people.
+
+    Attributes:
+        listens: It can be told something. The pipes of one that dies are gone before it is.
     """
 
     transport: IProcessTransport | None = None
@@ -203,6 +215,7 @@ class _Process(ProcessProtocol):
         self._splitter = MessageSplitter()
         self._error_lines = 0
         self._reason = ""
+        self.listens = True
 
     @property
     def identifier(self) -> int | None:
@@ -217,8 +230,13 @@ class _Process(ProcessProtocol):
     def kill(self, reason: str) -> None:
         """End it now; what it still says does not count."""
         self._reason = self._reason or reason
+        self._end()
+
+    def _end(self) -> None:
+        self.listens = False
         if self.transport is not None and self.identifier is not None:
-            self.transport.signalProcess("KILL")
+            with suppress(ProcessExitedAlready):
+                self.transport.signalProcess("KILL")
 
     @override
     def childDataReceived(self, childFD: int, data: bytes) -> None:
@@ -232,6 +250,11 @@ class _Process(ProcessProtocol):
                     self._received(message)
         except ParseError as error:
             self.kill(f"said nonsense ({error})")
+
+    @override
+    def childConnectionLost(self, childFD: int) -> None:
+        """It is dying, or of no use without its pipes; why it ends it says itself."""
+        self._end()
 
     @override
     def processEnded(self, reason: Failure) -> None:
@@ -297,6 +320,7 @@ class VideoFilm:
         self.complete = False
         self.times = FilmTimes(default_rate)
         self._default_rate = default_rate
+        self._container = what.kind
         self._format = what.format
         self._file = file
         self._in_thread = in_thread
@@ -371,8 +395,8 @@ class VideoFilm:
         film = cls(title, what, file, default_rate, in_thread, decoders)
         opened = film._opened
         assert opened is not None, "it was just made"  # noqa: S101
-        film._start()
         try:
+            film._start()
             return await opened
         except BaseException:
             film.close()
@@ -397,6 +421,10 @@ class VideoFilm:
     def read(self, number: int) -> Deferred[bytes]:
         """The frame with this number as a JPEG, as the daemon makes them."""
         return self.render(number, PLAIN_RENDITION)
+
+    def granted(self, rendition: Rendition) -> Rendition:
+        """What a wish comes to (see `mjpegd.interfaces.IRenderedSource`)."""
+        return self._decoders.granted(rendition)
 
     def render(self, number: int, rendition: Rendition) -> Deferred[bytes]:
         """The frame with this number as a JPEG, as somebody wishes for it.
@@ -435,9 +463,10 @@ class VideoFilm:
         process = self._process = _Process(self.title, self._receive, self._process_ended)
         try:
             self._decoders.spawn(process, Task(self._format, limits, most), self._file.fileno())
-        except OSError as error:
+        except (OSError, TypeError, ValueError) as error:
             self._process = None
-            self._refuse(f"its decoder cannot be started: {error.strerror}")
+            reason = (isinstance(error, OSError) and error.strerror) or error
+            self._refuse(f"its decoder cannot be started: {reason}")
             return
         self._watch()
 
@@ -449,7 +478,7 @@ class VideoFilm:
                 self._start()
             if self._process is None:
                 return
-        while self._queue and len(self._sent) < _MAX_SENT:
+        while self._process.listens and self._queue and len(self._sent) < _MAX_SENT:
             request = self._queue.popleft()
             self._tag = (self._tag + 1) & 0xFFFF_FFFF
             self._sent[self._tag] = request
@@ -541,7 +570,7 @@ class VideoFilm:
     def _take_opening(self, opening: Opening) -> None:
         if self._opened is None:
             return  # another process for the same film
-        self.kind = f"{shown(opening.codec)} in {self.kind}"
+        self.kind = f"{shown(opening.codec)} in {self._container}"
         self.timed = opening.timed
         self._rate = opening.rate
 

@@ -32,6 +32,7 @@ class FakeProcess:
         self._worker = Worker(self._descriptor, task)
         self._is_opened = False
         self._works_at_once = False
+        self._has_pipes = True
         self.received = b""
         protocol.makeConnection(self)
 
@@ -68,7 +69,15 @@ class FakeProcess:
         reason = ProcessTerminated(status, by_signal) if status or by_signal else ProcessDone(0)
         self._protocol.processEnded(Failure(reason))
 
+    def hang_up(self) -> None:
+        """It is dying: its pipes are gone, the system has not told of its end."""
+        self._has_pipes = False
+        for descriptor in (0, 1, 2):
+            self._protocol.childConnectionLost(descriptor)
+
     def writeToChild(self, childFD: int, data: bytes) -> None:  # noqa: N802, N803 -- Twisted's
+        if not self._has_pipes:
+            raise KeyError(childFD)
         self.received += data
         self._worker.receive(data)
         if self._works_at_once:
@@ -80,14 +89,15 @@ class FakeProcess:
 
 
 class FakeProcesses(Clock):
-    """A reactor whose processes are `FakeProcess`es.
+    """A reactor whose processes are each a `FakeProcess`.
 
     Args:
         works_at_once: Processes do what they have to do without being told.
 
     Attributes:
         started: All of them, ever.
-        refuses: The system starts no more.
+        refuses: No more are started.
+        refusal: What is raised instead.
     """
 
     def __init__(self, *, works_at_once: bool = False) -> None:
@@ -95,6 +105,7 @@ class FakeProcesses(Clock):
         self._works_at_once = works_at_once
         self.started: list[FakeProcess] = []
         self.refuses = False
+        self.refusal: Exception = BlockingIOError(11, "Resource temporarily unavailable")
 
     def spawnProcess(  # noqa: N802 -- Twisted's
         self,
@@ -105,7 +116,7 @@ class FakeProcesses(Clock):
         childFDs: Mapping[int, int | str],  # noqa: N803 -- Twisted's
     ) -> None:
         if self.refuses:
-            raise BlockingIOError(11, "Resource temporarily unavailable")
+            raise self.refusal
         descriptor = childFDs[3]
         assert isinstance(descriptor, int)
         process = FakeProcess(protocol, Task.parse(arguments[-1]), descriptor)

@@ -138,6 +138,19 @@ class FrameTests(DecoderCase):
 
         self.assertEqual(self.shown(decoder, asked), asked)
 
+    def test_places_between_the_same_key_frames_by_turns(self) -> None:
+        film = video(200, gop=200, b_frames=0)
+        decoded = {}
+        for cursors in (1, DecoderLimits().cursors):
+            decoder = self.decoder(film, limits=DecoderLimits(cached_bytes=1, cursors=cursors))
+            self.times(decoder)
+            self.shown(decoder, range(160, 90, -10))  # each has found its place
+            before = decoder.decoded
+            self.shown(decoder, range(161, 100, -10))
+            decoded[cursors] = decoder.decoded - before
+
+        self.assertLess(decoded[DecoderLimits().cursors] * 4, decoded[1], decoded)
+
     def test_beyond_the_end(self) -> None:
         decoder = self.decoder(video())
         self.times(decoder)

@@ -2,13 +2,14 @@ import math
 import os
 import signal
 import struct
+import sys
 from array import array
 from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, cast
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.task import deferLater
 from twisted.logger import capturedLogs
 from twisted.trial.unittest import SynchronousTestCase, TestCase
@@ -25,7 +26,7 @@ from mjpegd.sources.decoder_messages import (
     Message,
     Opening,
 )
-from mjpegd.sources.indexing import OtherVideoError
+from mjpegd.sources.indexing import BATCH_FRAMES, OtherVideoError
 from mjpegd.sources.reading import FilmFile
 from mjpegd.sources.video import MAX_RESTARTS, DecoderReactor, Decoders, VideoFilm
 from mjpegd.test.fakes import at_once
@@ -33,7 +34,7 @@ from mjpegd.test.pictures import number_of
 from mjpegd.test.processes import FakeProcess, FakeProcesses
 from mjpegd.test.videos import RATE, SIZE, video
 from mjpegd.wire.errors import BrokenJpegError
-from mjpegd.wire.jpeg import JpegImage
+from mjpegd.wire.jpeg import MAX_SIDE_PIXELS, JpegImage
 
 DEFAULT_RATE = Fraction(10)
 FILM = video(40)
@@ -148,6 +149,14 @@ class OpeningTests(VideoCase):
         self.film().close()
         second.close()
 
+    def test_wishes_that_come_to_the_same_are_the_same(self) -> None:
+        film = self.film()
+        most = MAX_SIDE_PIXELS
+
+        self.assertEqual(film.granted(Rendition()), Rendition(most, most, 85))
+        self.assertEqual(film.granted(Rendition(9999, most, 85)), Rendition(most, most, 85))
+        self.assertEqual(film.granted(Rendition(320, 240, 50)), Rendition(320, 240, 50))
+
     def test_place_of_a_process_that_ends_is_waited_for(self) -> None:
         first, second = self.film(), self.film()
         first.close()
@@ -168,6 +177,45 @@ class OpeningTests(VideoCase):
         self.assertIn("temporarily unavailable", str(error))
         self.reactor.refuses = False
         self.film()
+        self.film()
+
+    def test_who_is_cancelled_leaves_the_turn_to_the_next(self) -> None:
+        first, second = self.film(), self.film()
+        first.close()
+        cancelled = self.opening(FILM)
+        cancelled.cancel()
+        self.failureResultOf(cancelled, CancelledError)
+        waiting = self.opening(FILM)
+        self.assertNoResult(waiting)
+        self.reactor.bury()
+        self.reactor.work()
+
+        self.successResultOf(waiting).close()
+        second.close()
+
+    def test_cancelled_while_it_is_opened(self) -> None:
+        for _ in range(3):
+            opening = self.opening(FILM)
+            opening.cancel()
+            self.failureResultOf(opening, CancelledError)
+            self.reactor.bury()
+
+        self.assertEqual(self.decoders.taken, 0)
+
+    def test_python_that_does_not_say_where_it_is(self) -> None:
+        for fault in (TypeError("expected str, not NoneType"), ValueError("embedded null byte")):
+            with self.subTest(fault=fault):
+                self.reactor.refuses, self.reactor.refusal = True, fault
+
+                error = self.failureResultOf(self.opening(FILM), MediaError).value
+
+                self.assertIn(str(fault), str(error))
+                self.assertEqual(self.decoders.taken, 0)
+
+    def test_module_path_may_hold_anything(self) -> None:
+        self.addCleanup(setattr, sys, "path", sys.path)
+        sys.path = [*sys.path, cast(str, Path("elsewhere")), ""]
+
         self.film()
 
     def test_process_that_says_nothing(self) -> None:
@@ -362,6 +410,37 @@ class EndingTests(VideoCase):
         self.assertEqual(film.times.count, 40)
         self.assertAlmostEqual(film.times.end, 1.6)
 
+    def test_told_nothing_while_it_dies(self) -> None:
+        film = self.film()
+        reading = film.read(3)
+        process = self.reactor.started[0]
+        process.hang_up()
+        second = film.read(4)
+        process.end(by_signal=signal.SIGSEGV)
+
+        error = self.failureResultOf(reading, BrokenJpegError).value
+        self.assertIn("crashed (signal 11)", str(error))
+        self.assertEqual(number_of(self.result(second)), 4)
+
+    def test_that_hangs_up_is_ended(self) -> None:
+        film = self.film()
+        self.reactor.started[0].hang_up()
+        reading = film.read(3)
+        self.reactor.bury()
+
+        self.assertEqual(number_of(self.result(reading)), 3)
+
+    def test_that_repeats_itself_fills_no_memory(self) -> None:
+        opening = self.opening(FILM)
+        said = Message(Kind.OPENED, body=Opening("H.264", RATE, timed=True).to_bytes())
+        for _ in range(3):
+            self.reactor.started[0].say(said.to_bytes())
+        self.reactor.work()
+
+        film = self.successResultOf(opening)
+        self.assertEqual(film.kind, "H.264 in QuickTime/MP4")
+        film.close()
+
     def test_that_says_what_makes_no_sense_is_ended(self) -> None:
         for message in (
             Message(Kind.PICTURE, 99, b"unasked for"),
@@ -370,6 +449,9 @@ class EndingTests(VideoCase):
             Message(Kind.FRAMES, body=b"\0" + struct.pack("<d", math.nan)),
             Message(Kind.OPENED, body=b"{}"),
             Message(Kind.OPENED, body=b"nonsense"),
+            Message(Kind.OPENED, body=b'["x", Infinity, 1, true]'),
+            Message(Kind.OPENED, body=b"[" * 1000),
+            Message(Kind.FRAMES, body=bytes(1 + 8 * 3 * BATCH_FRAMES)),
         ):
             with self.subTest(message=message):
                 film = self.film()
