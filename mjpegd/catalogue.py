@@ -156,6 +156,17 @@ class Catalogue:
             if not self._end_idle_decoding():
                 raise
             source = await self._library.open(place)
+        try:
+            await self._grown(source)
+        except BaseException:
+            source.close()
+            raise
+        if self._closed:
+            source.close()
+            raise MediaError(f"{place.title}: the daemon ends")
+        return source
+
+    async def _grown(self, source: IFrameSource) -> None:
         until_s = self._clock.seconds() + SETTLE_S
         while (
             not (source.complete or self._closed)
@@ -163,10 +174,6 @@ class Catalogue:
         ):
             with suppress(defer.TimeoutError):
                 await source.grown().addTimeout(left_s, self._clock)
-        if self._closed:
-            source.close()
-            raise MediaError(f"{place.title}: the daemon ends")
-        return source
 
     def _end_idle_decoding(self) -> bool:
         """Close films that are decoded for nobody; whether there was one."""

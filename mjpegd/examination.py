@@ -24,7 +24,7 @@ from mjpegd.pictures.forms import PLAIN_FORM, PLAIN_RENDITION, Big, JpegForm
 from mjpegd.pictures.normalise import Recode, Step
 from mjpegd.sources.library import MAX_ENTRIES, FolderState, Library, Place
 from mjpegd.sources.paths import is_hidden
-from mjpegd.stream import DECODED_FIRST
+from mjpegd.treatment import DECODED_FIRST
 from mjpegd.wire.errors import JpegError, UnsupportedJpegError
 from mjpegd.wire.jpeg import MAX_SIDE_PIXELS, JpegImage
 from mjpegd.wire.packets import RTP_HEADER_BYTES
@@ -290,6 +290,7 @@ class _Trial:
         self._source = source
         self._is_decoded = IRenderedSource.providedBy(source)
         self._workshop = workshop
+        self._places = workshop.places()
 
     async def run(self, count: int, tell: Callable[[int, int], None]) -> None:
         """Try so many frames."""
@@ -338,9 +339,11 @@ class _Trial:
         packing = JpegPacking(_PAYLOAD_BYTES, interleaved=False, form=form)
         try:
             if _is_packed(picture, packing):
-                made = Made(packing.normalise(picture, None), 0.0, "")
+                made = Made(packing.normalise(picture, None), is_new=False, seconds=0.0, hint="")
             else:
-                made = await self._workshop.make((number, form), lambda: succeed(picture), packing)
+                made = await self._workshop.make(
+                    (number, form), lambda: succeed(picture), packing, self._places
+                )
                 packing.pack(made.normal.picture)
             return _Sent(made, _size(made.normal.picture))
         except JpegError as fault:

@@ -68,6 +68,9 @@ class IRenderedSource(IFrameSource):
         Fails with `mjpegd.wire.errors.BrokenJpegError` where this one frame cannot be had.
         """
 
+    def granted(rendition: "Rendition") -> "Rendition":
+        """What a wish comes to: viewers who are granted the same share the frames."""
+
 
 class ILiveSource(Interface):
     """Frames as they come: the newest one is all there is."""

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from twisted.logger import Logger
@@ -14,7 +14,7 @@ from mjpegd.interfaces import IPacketSender
 from mjpegd.limits import Limits
 from mjpegd.logs import Tally, shown
 from mjpegd.packing import JpegPacking
-from mjpegd.pictures.forms import JpegForm
+from mjpegd.pictures.forms import Big, JpegForm
 from mjpegd.playout import Cue, PlayRequest
 from mjpegd.registry import Registry
 from mjpegd.rtp import TIMESTAMP_MASK
@@ -98,6 +98,7 @@ class Connection(Carrier, Protocol):
     local_port: int
     sessions: dict[str, Session]
     described: bool
+    knows_size: bool
 
     @property
     def is_open(self) -> bool:
@@ -242,7 +243,9 @@ async def _describe(exchange: Exchange) -> Response:
     form = wishes.form(exchange.agent)
     stream = await _open(exchange, url, form)
     exchange.connection.described = True
-    body = _description(exchange, url, stream, wishes).to_bytes()
+    description = _description(exchange, url, stream, wishes)
+    body = description.to_bytes()
+    exchange.connection.knows_size = description.dimensions is not None
     if exchange.house.tally.passes("more descriptions"):
         treatment = stream.treatment(stream.form_for(form))
         _log.info(
@@ -326,6 +329,8 @@ async def _setup(exchange: Exchange) -> Response:
         raise RTSPError(404, "no such track")
     wishes = Wishes.parse(url.query)
     form = wishes.form(exchange.agent)
+    if wishes.big is None and form.big is Big.NATIVE and not exchange.connection.knows_size:
+        form = replace(form, big=Big.SCALE)
     stream = await _open(exchange, url, form)
     # Opening took its time.
     if not exchange.connection.is_open or (session is not None and not session.is_open):

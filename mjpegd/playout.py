@@ -8,6 +8,7 @@ stream. Both hand trains and their RTP times to the viewer, and never ask who th
 from dataclasses import dataclass, replace
 from typing import Protocol
 
+from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.internet.task import LoopingCall
 from twisted.python.failure import Failure
@@ -131,6 +132,8 @@ class FilmPlayout:
         self._timer: IDelayedCall | None = None
         self._waiting_for: object | None = None
         self._is_behind = False  # since it had to wait
+        self._awaited: Deferred[None] | None = None
+        self._ahead: dict[int, Deferred[None]] = {}
 
     @property
     def npt_s(self) -> float | None:
@@ -196,6 +199,11 @@ class FilmPlayout:
 
     def _halt(self) -> None:
         self._waiting_for = None
+        # Who seeks to and fro does not want what lies behind; others may wait for the same.
+        unwanted, self._ahead = [*self._ahead.values(), self._awaited], {}
+        for coming in filter(None, unwanted):
+            coming.cancel()
+        self._awaited = None
         if self._timer is not None and self._timer.active():
             self._timer.cancel()
         self._timer = None
@@ -247,10 +255,15 @@ class FilmPlayout:
         gap_s = self._head.sent(now_s)
         if template is not None:
             self._viewer.deliver(template, due.ticks, min(gap_s, self._interval_s) * SPREAD)
-        for number in self._head.upcoming_numbers(self._stream.frames_ahead(self.packing)):
-            self._stream.prepare_ahead(number, self.packing)
+        self._prepare_ahead()
         # Delivering may have ended the session, and with it this playout.
         return self._pulse is not None
+
+    def _prepare_ahead(self) -> None:
+        self._ahead = {n: coming for n, coming in self._ahead.items() if not coming.called}
+        for number in self._head.upcoming_numbers(self._stream.frames_ahead(self.packing)):
+            if number not in self._ahead:
+                self._ahead[number] = self._stream.prepare_ahead(number, self.packing)
 
     def _arrange(self, now_s: float) -> None:
         if self._head.is_over:
@@ -278,7 +291,7 @@ class FilmPlayout:
         if number is None:
             coming = self._stream.source.grown()
         else:
-            coming = self._stream.prepare(number, self.packing)
+            coming = self._awaited = self._stream.prepare(number, self.packing)
         coming.addCallbacks(
             lambda _: self._came(token), lambda failure: self._missed(token, failure)
         )
@@ -287,7 +300,7 @@ class FilmPlayout:
     def _came(self, token: object) -> None:
         if token is not self._waiting_for:
             return
-        self._waiting_for = None
+        self._waiting_for = self._awaited = None
         self._is_behind = True
         self._tick()
 

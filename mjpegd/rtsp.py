@@ -122,6 +122,7 @@ class RTSPProtocol(LineReceiver):
         self.local_port = 0
         self.sessions: dict[str, Session] = {}
         self.described = False
+        self.knows_size = False  # of pictures whose packets do not tell it
         self._outflow = Outflow(self._has_room)
         self._clock = clock
         self._limits = house.limits

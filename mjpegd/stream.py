@@ -3,11 +3,11 @@
 import contextlib
 import itertools
 from collections.abc import Callable, Hashable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from fractions import Fraction
 from typing import Protocol
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import CancelledError, Deferred, succeed
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from typing_extensions import override
@@ -18,13 +18,13 @@ from mjpegd.interfaces import IFrameSource, ILiveSource, IRenderedSource
 from mjpegd.logs import shown
 from mjpegd.packing import JpegPacking, Packing
 from mjpegd.pictures.forms import PLAIN_RENDITION, Big, JpegForm
-from mjpegd.pictures.normalise import Step
+from mjpegd.treatment import MAX_LOGGED_REASONS, Treatment, TreatmentNotes
 from mjpegd.wire import jpeg
 from mjpegd.wire.errors import JpegError, UnsupportedJpegError
 from mjpegd.wire.packets import TrainTemplate
 from mjpegd.wire.times import FrameTimes, RetimedTimes
 from mjpegd.wishes import Wishes
-from mjpegd.workshop import Made, Workshop
+from mjpegd.workshop import UnwantedError, Workshop, anew
 
 _log = Logger()
 
@@ -36,12 +36,8 @@ PROBED_FRAMES = 16
 STILL_RATE = Fraction(1)
 # Probing asks whether a frame can be carried at all; its size on the wire does not matter.
 PROBED_PAYLOAD_BYTES = 1388
-# Why frames of films that are no MJPEG lose something.
-DECODED_FIRST = "no MJPEG, decoded first"
 # How many frames ahead of need pictures are made fit: several can be worked at at a time.
 MADE_AHEAD = 4
-# A file could give each of its frames a reason of its own.
-MAX_LOGGED_REASONS = 8
 
 
 TrainCache = ByteCache[TrainTemplate | JpegError]
@@ -55,38 +51,6 @@ def train_cache(max_bytes: int) -> TrainCache:
 def _train_bytes(train: TrainTemplate | JpegError) -> int:
     # A refusal is an exception and its text.
     return train.size_bytes if isinstance(train, TrainTemplate) else 500
-
-
-@dataclass(frozen=True, slots=True)
-class Treatment:
-    """What is done to the frames of a stream, as the first of them shows.
-
-    Attributes:
-        width: Pixels of what is sent.
-        height: Likewise.
-        step: What is done.
-        reason: Why, in a few words; empty where nothing is.
-    """
-
-    width: int
-    height: int
-    step: Step
-    reason: str
-
-    @override
-    def __str__(self) -> str:
-        return phrase(self.step, self.reason)
-
-    @property
-    def untold_size(self) -> tuple[int, int] | None:
-        """Width and height where the headers of RFC 2435 have no room for them."""
-        is_told = max(self.width, self.height) <= jpeg.MAX_SIDE_PIXELS
-        return None if is_told else (self.width, self.height)
-
-
-def phrase(step: Step, reason: str) -> str:
-    """What is done and why, for the log."""
-    return f"{step.value} ({reason})" if reason else step.value
 
 
 class Watcher(Protocol):
@@ -136,15 +100,16 @@ class _Stream:
         for watcher in list(self._watchers):
             watcher.stream_gone(reason)
 
-    def _refused(self, refusal: JpegError) -> None:
+    def _refused(self, refusal: JpegError, what: str = "a frame") -> None:
         """Count a frame that cannot be carried, and say so where the reason is a new one."""
         self.unplayable_frames += 1
         reason = str(refusal)
         if reason not in self._reasons and len(self._reasons) < MAX_LOGGED_REASONS:
             self._reasons.add(reason)
             _log.warn(
-                "stream {stream}: a frame cannot be carried: {reason}; frames like it are skipped",
+                "stream {stream}: {what} cannot be carried: {reason}; frames like it are skipped",
                 stream=shown(self.title),
+                what=what,
                 reason=shown(reason),
             )
 
@@ -165,15 +130,14 @@ class FilmStream(_Stream):
         self._serial = next(_serials)
         self._trains = trains
         self._workshop = workshop
+        self._places = workshop.places()
         self._coming: dict[tuple[int, Packing], list[Deferred[None]]] = {}
         self._is_looking = False
-        self._is_big: bool | None = None  # as the first frame shows
+        self._large_size: tuple[int, int] | None = None  # of the first frame
+        self._is_measured = False
         # Forms that the last frame had to be made for.
         self._laborious: set[Hashable] = set()
-        self._treatments: dict[Hashable, Treatment] = {}
-        self._said: set[tuple[Step, str]] = set()
-        self._made_frames = 0
-        self._made_s = 0.0
+        self._notes = TreatmentNotes(source.title, is_rendered=self._is_rendered)
 
     def times(self, wishes: Wishes) -> FrameTimes:
         """When each frame is shown, as the query wishes."""
@@ -181,13 +145,13 @@ class FilmStream(_Stream):
         return self.source.times if rate is None else RetimedTimes(self.source.times, rate)
 
     def is_endless(self, wishes: Wishes, *, loop: bool) -> bool:
-        """The film repeats; `loop` is the daemon's default."""
+        """The film repeats; ``loop`` is the daemon's default."""
         return self.source.still or (loop if wishes.loop is None else wishes.loop)
 
     @override
     def treatment(self, form: Hashable) -> Treatment | None:
         """What is done to its frames for this form, as the first one showed; None before."""
-        return self._treatments.get(form)
+        return self._notes.treatment(form)
 
     def train(self, number: int, packing: Packing) -> TrainTemplate | None:
         """The train of a frame, or None where that would mean waiting (see `prepare`).
@@ -200,31 +164,40 @@ class FilmStream(_Stream):
         if found is None and (number, packing) not in self._coming:
             found = self._cut_now(number, packing)
         if isinstance(found, JpegError):
-            raise found
+            raise anew(found)
         return found
 
     def prepare(self, number: int, packing: Packing) -> "Deferred[None]":
-        """See to it that `train` has this frame at hand; fails with MediaError."""
+        """See to it that `train` has this frame at hand; fails with MediaError.
+
+        Whoever wants it no more cancels the Deferred; what nobody wants is not begun.
+        """
         key = (number, packing)
-        waiting: Deferred[None] = Deferred()
+        is_new = key not in self._coming
         others = self._coming.setdefault(key, [])
+        waiting: Deferred[None] = Deferred(others.remove)
         others.append(waiting)
-        if len(others) == 1:
+        if is_new:
             done = Deferred.fromCoroutine(self._prepare(number, packing))
             done.addBoth(lambda result: self._arrived(key, result))
             done.addErrback(lambda failure: _log.failure("preparing a frame", failure))
         return waiting
 
-    def prepare_ahead(self, number: int, packing: Packing) -> None:
-        """Have a frame ready before it is due, if that is possible at all."""
+    def prepare_ahead(self, number: int, packing: Packing) -> "Deferred[None]":
+        """Have a frame ready before it is due, if that is possible at all; never fails.
+
+        Whoever wants it no more cancels the Deferred.
+        """
         try:
-            at_hand = self.train(number, packing) is not None
+            if self.train(number, packing) is not None:
+                return succeed(None)
         except (JpegError, MediaError):
-            return  # said again, and dealt with, when the frame is due
-        if not at_hand and (number, packing) not in self._coming:
-            coming = self.prepare(number, packing)
-            coming.addErrback(lambda failure: None if failure.check(MediaError) else failure)
-            coming.addErrback(lambda failure: _log.failure("reading ahead", failure))
+            return succeed(None)  # said again, and dealt with, when the frame is due
+        coming = self.prepare(number, packing)
+        coming.addErrback(
+            lambda failure: None if failure.check(MediaError, CancelledError) else failure
+        )
+        return coming.addErrback(lambda failure: _log.failure("reading ahead", failure))
 
     def frames_ahead(self, packing: Packing) -> int:
         """For how many frames behind the one that is due `prepare_ahead` is worth while."""
@@ -233,10 +206,15 @@ class FilmStream(_Stream):
     @override
     def form_for(self, form: JpegForm) -> JpegForm:
         """What a viewer's form comes to for this film, so that those who get the same share it."""
-        if not self._is_rendered:
+        if IRenderedSource.providedBy(self.source):
+            form = replace(form, rendition=self.source.granted(form.rendition))
+        else:
             form = replace(form, rendition=PLAIN_RENDITION)
-        # A size that grows later is not in the description, so that nobody could be told.
-        return form if form.big is not Big.NATIVE or self._is_big else replace(form, big=Big.SCALE)
+        if form.big is not Big.NATIVE:
+            return form
+        if self._large_size is None:
+            return replace(form, big=Big.SCALE)
+        return replace(form, described=self._large_size)
 
     async def probe(self, form: JpegForm) -> None:
         """Look whether the film can be played at all.
@@ -291,20 +269,19 @@ class FilmStream(_Stream):
                 stream=shown(self.title),
                 count=self.unplayable_frames,
             )
-        if self._made_frames and not self._is_rendered:
-            _log.info(
-                "stream {stream}: {count} frames were made fit, in {mean_ms:.1f} ms of a core each",
-                stream=shown(self.title),
-                count=self._made_frames,
-                mean_ms=self._made_s / self._made_frames * 1000,
-            )
+        self._notes.say_sum()
 
     async def _measure(self) -> None:
-        if self._is_big is None and not self._is_rendered:
-            picture = self.source.read_now(0) or await self.source.read(0)
-            with contextlib.suppress(JpegError):
-                image = jpeg.JpegImage.parse(picture)
-                self._is_big = max(image.width, image.height) > jpeg.MAX_SIDE_PIXELS
+        """Learn the size that descriptions tell where the packets cannot."""
+        if self._is_measured or self._is_rendered:
+            return
+        picture = self.source.read_now(0) or await self.source.read(0)
+        self._is_measured = True
+        with contextlib.suppress(JpegError):
+            image = jpeg.JpegImage.parse(picture)
+            is_large = max(image.width, image.height) > jpeg.MAX_SIDE_PIXELS
+            if is_large and not image.is_field:  # fields become one picture of another size
+                self._large_size = (image.width, image.height)
 
     @property
     def _is_rendered(self) -> bool:
@@ -338,12 +315,20 @@ class FilmStream(_Stream):
                 reads.append(self._read(number, packing))
                 return reads[0]
 
-            made = await self._workshop.make(self._key(number, packing), read, packing)
+            key = self._key(number, packing)
+            waiting = self._coming[number, packing]
+            made = await self._workshop.make(
+                key, read, packing, self._places, lambda: bool(waiting)
+            )
+            if not made.is_new:
+                self._laborious.discard(packing.form)
             if reads:  # otherwise it was made for others, who took note
-                self._take_note(packing, made)
+                self._notes.made(packing.form, made)
             self._cut(number, packing, made.normal.picture)
         except JpegError as refusal:
             self._refuse(number, packing, refusal)
+        except UnwantedError:
+            pass
 
     def _key(self, number: int, packing: Packing) -> Hashable:
         return self._serial, number, packing.form
@@ -360,10 +345,7 @@ class FilmStream(_Stream):
         except UnsupportedJpegError:
             self._laborious.add(packing.form)
             return None
-        if packing.form not in self._treatments:
-            repairs = jpeg.repairs(picture)
-            step = Step.REPAIRED if repairs else Step.UNTOUCHED
-            self._learn(packing, picture, step, ", ".join(repairs))
+        self._notes.sent_as_it_is(packing.form, picture)
         return train
 
     def _cut(self, number: int, packing: Packing, picture: bytes) -> TrainTemplate:
@@ -372,40 +354,9 @@ class FilmStream(_Stream):
         return train
 
     def _refuse(self, number: int, packing: Packing, refusal: JpegError) -> JpegError:
-        self._refused(refusal)
-        self._trains.put((self._serial, number, packing), refusal)
+        self._refused(refusal, f"frame {number}")
+        self._trains.put((self._serial, number, packing), anew(refusal))
         return refusal
-
-    def _take_note(self, packing: Packing, made: Made) -> None:
-        """Learn from a picture that was made, and say once what is done and what it costs."""
-        normal = made.normal
-        if self._is_rendered:
-            normal = replace(normal, step=Step.ENCODED, reason=DECODED_FIRST)
-        self._made_frames += 1
-        self._made_s += made.seconds
-        if normal.step in {Step.UNTOUCHED, Step.REPAIRED}:
-            self._laborious.discard(packing.form)
-        if packing.form not in self._treatments:
-            self._learn(packing, normal.picture, normal.step, normal.reason)
-        what = (normal.step, normal.reason)
-        if what in self._said or len(self._said) >= MAX_LOGGED_REASONS:
-            return
-        self._said.add(what)
-        _log.info(
-            "stream {stream}: {treatment}{cost}{hint}",
-            stream=shown(self.title),
-            treatment=shown(phrase(*what)),
-            cost=(
-                "; by a process of its own"
-                if self._is_rendered
-                else f"; {made.seconds * 1000:.1f} ms of a core for the first frame"
-            ),
-            hint=made.hint and f"; {made.hint}",
-        )
-
-    def _learn(self, packing: Packing, picture: bytes, step: Step, reason: str) -> None:
-        image = jpeg.JpegImage.parse(picture)
-        self._treatments[packing.form] = Treatment(image.width, image.height, step, reason)
 
     def _arrived(self, key: tuple[int, Packing], result: Failure | None) -> None:
         for waiting in self._coming.pop(key, []):

@@ -25,6 +25,9 @@ MAX_PIXELS: Final = 1 << 26
 # Several passes are put together in memory, at two bytes for each sample, before one is decoded.
 MAX_PIXELS_IN_PASSES: Final = 3 << 23
 
+# Interlaced video ends at 1920 x 540 for a field; some cameras call whole pictures fields.
+MAX_FIELD_PIXELS: Final = 1 << 23
+
 _APP0: Final = 0xE0
 _APP14: Final = 0xEE
 _PROGRESSIVE: Final = 2
@@ -78,8 +81,11 @@ def _has_passes(image: JpegImage) -> bool:
 def working_bytes(image: JpegImage) -> int:
     """How much memory decoding and encoding take at most, besides the JPEGs themselves."""
     pixels = image.width * image.height
-    # Pillow's have four bytes a pixel; there are so many while colours are converted.
+    # Pillow's have four bytes a pixel; there are so many while colours are converted, or two
+    # fields woven.
     pictures = 3 if len(image.components) == _CMYK_COMPONENTS else 2
+    if image.is_field:
+        pictures = 7
     samples = 2 * len(image.components) if _has_passes(image) else 0
     return pixels * (4 * pictures + samples)
 
@@ -129,15 +135,28 @@ def weave(fields: Sequence[bytes], image: JpegImage, *, scales: bool) -> bytes:
 
     Raises:
         BrokenJpegError: One is damaged or cut off.
-        UnsupportedJpegError: One is of a kind that Pillow cannot decode.
+        UnsupportedJpegError: One is of a kind that Pillow cannot decode, or has more pixels than
+            any field.
     """
-    upper, lower = (_decoded(field, JpegImage.parse(field), scales=False) for field in fields)
-    if upper.size != lower.size:
-        raise BrokenJpegError("has fields of different sizes")
+    images = [JpegImage.parse(field) for field in fields]
+    _check_fields(images)
+    upper, lower = (
+        _decoded(field, of_field, scales=False)
+        for field, of_field in zip(fields, images, strict=True)
+    )
     both = b"".join(chain.from_iterable(zip(_lines(upper), _lines(lower), strict=True)))
     shown = Image.frombytes("YCbCr", (upper.width, 2 * upper.height), both)
     # With one sample of chroma for two lines the colours of the fields would run into another.
     return _encoded(_scaled(shown) if scales else shown, image, "4:2:2")
+
+
+def _check_fields(images: Sequence[JpegImage]) -> None:
+    if len({(image.width, image.height) for image in images}) > 1:
+        raise BrokenJpegError("has fields of different sizes")
+    for image in images:
+        check_size(image)
+        if image.width * image.height > MAX_FIELD_PIXELS:
+            raise UnsupportedJpegError(f"has fields of more than {MAX_FIELD_PIXELS} pixels")
 
 
 def _lines(shown: Image.Image) -> list[bytes]:

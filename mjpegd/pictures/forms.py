@@ -47,11 +47,14 @@ class JpegForm:
         strips_restarts: Restart markers have to go.
         big: What becomes of pictures with more than 2040 pixels in a direction.
         rendition: How a film that is no JPEG is to be rendered.
+        described: Width and height of large pictures in their native size, as the description
+            tells it; those of another size are made smaller. None for any.
     """
 
     strips_restarts: bool = False
     big: Big = Big.SCALE
     rendition: Rendition = PLAIN_RENDITION
+    described: tuple[int, int] | None = None
 
 
 # What every player can read.

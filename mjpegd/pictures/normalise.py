@@ -17,6 +17,7 @@ from mjpegd.wire.jpeg import (
     JpegFrame,
     JpegImage,
     header_segments,
+    narrowed,
     repairs,
     rtp_frame,
     split,
@@ -35,6 +36,7 @@ _ODD_FIELD: Final = 1  # counted from one: with the uppermost line
 # Baseline, extended, progressive, lossless; FFmpeg has no arithmetic decoder.
 _LAST_HUFFMAN_CODING: Final = 3
 _ARITHMETIC: Final = "arithmetic coding"
+_ENTRIES: Final = 64  # of a quantization table
 _NO_END: Final = "no end"
 _INTERLACED: Final = "interlaced"
 
@@ -62,11 +64,13 @@ class Normal:
         picture: A JPEG that `direct` takes.
         step: What was done.
         reason: Why, in a few words such as "greyscale"; empty if nothing was done.
+        is_lossy_in_vain: Nothing would have been lost if there had been a `Recode`.
     """
 
     picture: bytes
     step: Step
     reason: str
+    is_lossy_in_vain: bool = False
 
 
 # Codes a JPEG anew without loss, as one baseline scan with the Huffman tables of annex K and
@@ -92,13 +96,13 @@ def direct(picture: bytes, form: JpegForm) -> JpegFrame:
     image = JpegImage.parse(picture)
     if image.is_field and _has_second_field(picture):
         raise UnsupportedJpegError(_INTERLACED)
-    is_big = max(image.width, image.height) > MAX_SIDE_PIXELS
-    if is_big and form.big is not Big.SCALE:
+    is_big = max(image.width, image.height) > MAX_SIDE_PIXELS and _keeps_size(image, form)
+    if is_big:
         encode.check_size(image)
     if is_big and form.big is Big.NESTED:
         frame = _nested(picture, image)
     else:
-        frame = rtp_frame(image, any_size=form.big is not Big.SCALE)
+        frame = rtp_frame(image, any_size=is_big)
     if image.restart_interval and form.strips_restarts:
         raise UnsupportedJpegError("restart markers")
     # Only decoding shows whether what has no end was cut off in the middle.
@@ -107,6 +111,13 @@ def direct(picture: bytes, form: JpegForm) -> JpegFrame:
     if is_big and form.big is Big.ONVIF:
         return replace(frame, extension=extension_for(frame, (image.width, image.height)))
     return frame
+
+
+def _keeps_size(image: JpegImage, form: JpegForm) -> bool:
+    """Whether a picture is sent in its own size, even if RTP/JPEG has no room to tell it."""
+    if form.big is Big.NATIVE:
+        return form.described in {None, (image.width, image.height)}
+    return form.big is not Big.SCALE
 
 
 def _nested(picture: bytes, image: JpegImage) -> JpegFrame:
@@ -145,9 +156,10 @@ def _made_fit(picture: bytes, form: JpegForm, recode: Recode | None, reason: str
     encode.check_size(image)
     if reason == _NO_END:
         return _ended(picture, form, recode)
-    scales = form.big is Big.SCALE
+    scales = not _keeps_size(image, form)
     is_scaled = scales and max(image.width, image.height) > MAX_SIDE_PIXELS
-    if recode and reason != _INTERLACED and not is_scaled:
+    keeps_all = reason != _INTERLACED and not is_scaled
+    if recode and keeps_all:
         with suppress(UnsupportedJpegError):  # then it cannot be done without loss
             coded = _recoded(_first(picture), recode)
             direct(coded, form)
@@ -157,7 +169,17 @@ def _made_fit(picture: bytes, form: JpegForm, recode: Recode | None, reason: str
     else:
         coded = encode.encode(_first(picture), image, scales=scales)
     direct(coded, form)
-    return Normal(coded, Step.ENCODED, reason)
+    in_vain = keeps_all and not recode and _is_recodable(image)
+    return Normal(coded, Step.ENCODED, reason, in_vain)
+
+
+def _is_recodable(image: JpegImage) -> bool:
+    try:
+        reference.check_recodable(image)
+    except JpegError:
+        return False
+    tables = [narrowed(image.quantization.get(part.table, b"")) for part in image.components]
+    return all(len(table) <= _ENTRIES for table in tables) and len(set(tables[1:])) <= 1
 
 
 def _ended(picture: bytes, form: JpegForm, recode: Recode | None) -> Normal:
@@ -210,7 +232,7 @@ def _woven(picture: bytes, image: JpegImage, *, scales: bool) -> bytes:
 def _polarity(field: bytes) -> int:
     # "AVI1" | polarity
     bodies = (s.body for s in header_segments(field) if s.code == _APP0)
-    return next(body[4] for body in bodies if body[:4] == b"AVI1")
+    return next((body[4] for body in bodies if body[:4] == b"AVI1" and body[4:5] > b"\0"), 0)
 
 
 def working_bytes(picture: bytes) -> int:

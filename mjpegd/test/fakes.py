@@ -207,6 +207,10 @@ class FakeVideo(FakeFilm):
         """Nothing can be had without decoding (see `IFrameSource`)."""
         return None
 
+    def granted(self, rendition: Rendition) -> Rendition:
+        """Whatever is asked for (see `IRenderedSource`)."""
+        return rendition
+
     def render(self, number: int, rendition: Rendition) -> Deferred[bytes]:
         """The frame as a JPEG (see `IRenderedSource`)."""
         self.rendered.append((number, rendition))

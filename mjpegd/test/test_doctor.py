@@ -9,10 +9,9 @@ from io import StringIO
 from pathlib import Path
 from typing import Any
 
-from twisted.internet.defer import Deferred, fail, succeed
+from twisted.internet.defer import Deferred, fail
 from twisted.trial.unittest import SynchronousTestCase
 from typing_extensions import override
-from zope.interface import implementer
 from zope.interface.verify import verifyObject
 
 from mjpegd.doctor import Errand, Progress, plain_data, run, text
@@ -32,7 +31,7 @@ from mjpegd.pictures.forms import Rendition
 from mjpegd.pictures.normalise import Recode
 from mjpegd.sources.library import Library
 from mjpegd.test import films
-from mjpegd.test.fakes import FakeFilm, at_once, small_picture, workshop
+from mjpegd.test.fakes import FakeFilm, FakeVideo, at_once, workshop
 from mjpegd.test.pictures import COM, DHT, picture, with_segment, without
 from mjpegd.wire import recode as reference
 from mjpegd.wire.errors import BrokenJpegError
@@ -402,26 +401,22 @@ class FileTests(DoctorCase):
         self.assertEqual(self.data(path)[0]["file"], path)
 
 
-@implementer(IRenderedSource)
-class FakeVideo(FakeFilm):
-    """A film that is no MJPEG.
-
-    Attributes:
-        rendered: The numbers of the frames that were rendered.
-    """
+class H264Film(FakeVideo):
+    """A film that is no MJPEG, and still being indexed."""
 
     kind = "H.264 in memory"
 
     def __init__(self, *, broken: bool = False) -> None:
-        super().__init__(50, complete=False)
-        self.rendered: list[int] = []
+        super().__init__(50)
+        self.complete = False
         self._is_broken = broken
 
+    @override
     def render(self, number: int, rendition: Rendition) -> Deferred[bytes]:
-        self.rendered.append(number)
+        """The frame as a JPEG, if it can be decoded."""
         if self._is_broken:
             return fail(BrokenJpegError("its decoder crashed"))
-        return succeed(small_picture(number))
+        return super().render(number, rendition)
 
 
 def ignore(tried: int, count: int) -> None:
@@ -474,19 +469,19 @@ class ExamineTests(SynchronousTestCase):
         self.failureResultOf(examination, MediaError)
 
     def test_of_other_video_one_frame_is_decoded(self) -> None:
-        film = FakeVideo()
+        film = H264Film()
         self.assertTrue(verifyObject(IRenderedSource, film))
         film.grow(complete=True)
 
         found = self.successResultOf(self.examination(film))
 
-        self.assertEqual(film.rendered, [0])
+        self.assertEqual([number for number, _ in film.rendered], [0])
         self.assertEqual((found.is_decoded, found.frames, found.examined), (True, 50, 1))
         self.assertIn("plays, decoded and made JPEG", text(Report("film.mp4", found)))
         self.assertEqual(plain_data(Report("", found))["treatments"][0]["step"], "encoded")
 
     def test_other_video_that_cannot_be_decoded_is_not_served(self) -> None:
-        film = FakeVideo(broken=True)
+        film = H264Film(broken=True)
         film.grow(complete=True)
 
         report = Report("film.mp4", self.successResultOf(self.examination(film)))

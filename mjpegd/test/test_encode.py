@@ -6,6 +6,7 @@ from PIL import Image, ImageChops, ImageStat
 from twisted.trial.unittest import SynchronousTestCase
 
 from mjpegd.pictures.encode import (
+    MAX_FIELD_PIXELS,
     MAX_PIXELS,
     MAX_PIXELS_IN_PASSES,
     bare,
@@ -282,6 +283,25 @@ class WeaveTests(SynchronousTestCase):
 
         self.assertRaises(BrokenJpegError, weave, fields, image, scales=True)
 
+    def test_second_field_is_not_decoded_before_its_size_is_known(self) -> None:
+        field = picture(1, size=(64, 32))
+        claims_more = with_header(with_header(field, 5, 65_000), 7, 65_000)
+
+        error = self.assertRaises(
+            BrokenJpegError, weave, (field, claims_more), JpegImage.parse(field), scales=True
+        )
+
+        self.assertEqual(str(error), "has fields of different sizes")
+
+    def test_more_pixels_than_any_field(self) -> None:
+        side = int(MAX_FIELD_PIXELS**0.5) + 1
+        field = picture(1, size=(640, 480), quality=95)
+        large = with_header(with_header(field, 5, side), 7, side)
+
+        self.assertRaises(
+            UnsupportedJpegError, weave, (large, large), JpegImage.parse(large), scales=True
+        )
+
 
 class SizeTests(SynchronousTestCase):
     def test_more_pixels_than_are_ever_decoded(self) -> None:
@@ -316,5 +336,6 @@ class SizeTests(SynchronousTestCase):
             10: picture(1, mode="L", progressive=True),
             12: picture(1, mode="CMYK"),
             14: picture(1, progressive=True),
+            28: with_segment(picture(1), 0xE0, b"AVI1\1" + bytes(9)),
         }.items():
             self.assertEqual(working_bytes(JpegImage.parse(jpeg)), 64 * 48 * a_pixel)

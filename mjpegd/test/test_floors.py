@@ -95,6 +95,7 @@ class FloorTests(SynchronousTestCase):
         floors = [
             {"limits", "addresses", "cache", "packing", "wishes"},
             {"flow", "playhead", "rtp", "workshop"},
+            {"treatment"},
             {"stream"},
             {"playout", "catalogue", "ports"},
             {"session"},

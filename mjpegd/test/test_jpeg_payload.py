@@ -20,7 +20,12 @@ from mjpegd.wire.jpeg_payload import (
     tables_for,
     to_jpeg,
 )
-from mjpegd.wire.packets import EXTENSION_HEADER_BYTES, JPEG_EXTENSION, LATER_JPEG_EXTENSION
+from mjpegd.wire.packets import (
+    EXTENSION_HEADER_BYTES,
+    JPEG_EXTENSION,
+    LATER_JPEG_EXTENSION,
+    MAX_TRAIN_PACKETS,
+)
 
 TABLES = bytes(range(128))
 SCAN = bytes(number % 251 for number in range(1500))
@@ -126,6 +131,20 @@ def payloads(draw: st.DrawFn) -> Payload:
 
 
 class FragmentTests(SynchronousTestCase):
+    def test_more_packets_than_there_are_numbers_for(self) -> None:
+        room = MIN_PAYLOAD_BYTES - 8
+        most = MAX_TRAIN_PACKETS * room - len(TABLES) - 4
+
+        self.assertEqual(
+            len(fragment(replace(FRAME, scan=bytes(most)), MIN_PAYLOAD_BYTES)), MAX_TRAIN_PACKETS
+        )
+        self.assertRaises(
+            UnsupportedJpegError,
+            fragment,
+            replace(FRAME, scan=bytes(most + 1)),
+            MIN_PAYLOAD_BYTES,
+        )
+
     def test_frame_that_fits_in_one_payload(self) -> None:
         [payload] = fragment(replace(FRAME, scan=b"\xab\xcd"), 1400)
 

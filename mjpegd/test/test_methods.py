@@ -487,6 +487,7 @@ class FormTests(MethodTests):
         """The first packet that such a player gets of such a film."""
         self.server.shelf.films["film"] = FakeFilm(3, draw=draw)
         client = self.server.connect()
+        client.ask("DESCRIBE", f"{ROOT}film{url}", **{"User-Agent": agent})
         client.setup(TCP, f"{ROOT}film{url}", **{"User-Agent": agent})
         client.ask("PLAY", f"{ROOT}film{url}")
         return Payload.parse(client.packets()[0].payload)
@@ -524,6 +525,28 @@ class FormTests(MethodTests):
         for agent, dimensions in ((GSTREAMER, (2064, 32)), ("Lavf59", None)):
             answer = self.client.ask("DESCRIBE", f"{ROOT}large", **{"User-Agent": agent})
             self.assertEqual(Description.parse(answer.body).dimensions, dimensions, agent)
+
+    def test_player_that_was_not_told_the_size_gets_smaller_pictures(self) -> None:
+        large = FakeFilm(3, draw=lambda number: picture(number, size=(2064, 32)))
+        self.server.shelf.films["large"] = large
+        self.client.ask("DESCRIBE", f"{ROOT}large")
+        self.client.setup(TCP, f"{ROOT}large", **{"User-Agent": GSTREAMER})
+        self.client.ask("PLAY", f"{ROOT}large")
+
+        self.assertEqual(Payload.parse(self.client.packets()[0].payload).width, 2040)
+
+    def test_large_pictures_of_another_size_than_described_are_made_smaller(self) -> None:
+        sizes = [(2064, 32), (2080, 32), (64, 32)]
+        film = FakeFilm(3, draw=lambda number: picture(number, size=sizes[number]))
+        self.server.shelf.films["film"] = film
+        self.client.ask("DESCRIBE", f"{ROOT}film", **{"User-Agent": GSTREAMER})
+        self.client.setup(TCP, f"{ROOT}film", **{"User-Agent": GSTREAMER})
+        self.client.ask("PLAY", f"{ROOT}film")
+        self.server.advance(0.2)
+
+        packets = [Payload.parse(packet.payload) for packet in self.client.packets()]
+        widths = [payload.width for payload in packets if payload.offset == 0]
+        self.assertEqual(widths, [0, 2040, 64])
 
     def test_films_that_are_no_jpeg_are_rendered_as_the_url_asks(self) -> None:
         film = self.server.shelf.films["film"] = FakeVideo(3)

@@ -367,6 +367,16 @@ class FieldTests(SynchronousTestCase):
             self.assertLess(first, 20)
             self.assertGreater(second, 235)
 
+    def test_segment_that_tells_no_field_is_passed_over(self) -> None:
+        for body in (b"AVI1", b"AVI1\0"):
+            for fields in ((field(77, 1), field(77, 2)), (field(77, 2), field(77, 1))):
+                chunk = b"".join(with_segment(part, 0xE0, body) for part in fields)
+
+                self.assertEqual(
+                    normalise(chunk, PLAIN, recode).picture,
+                    normalise(b"".join(fields), PLAIN, recode).picture,
+                )
+
     def test_one_that_is_missing_is_made_up_for(self) -> None:
         first, second = field(77, 1), field(78, 2)
         for chunk in (

@@ -1,9 +1,12 @@
 """`mjpegd.stream`: each frame is cut once, whoever watches, and within bounded memory."""
 
+import gc
 from collections.abc import Hashable
 from fractions import Fraction
+from sys import getrefcount
+from traceback import extract_tb
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.logger import capturedLogs, formatEvent
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
@@ -14,15 +17,14 @@ from mjpegd.packing import JpegPacking, Packing
 from mjpegd.pictures.forms import PLAIN_FORM, PLAIN_RENDITION, Big, JpegForm, Rendition
 from mjpegd.pictures.normalise import Normal, Recode, Step
 from mjpegd.stream import (
-    MAX_LOGGED_REASONS,
     PROBED_FRAMES,
     FilmStream,
     LiveStream,
-    Treatment,
     train_cache,
 )
 from mjpegd.test.fakes import Crank, FakeFilm, FakeLive, FakeVideo, small_picture, workshop
 from mjpegd.test.pictures import COM, picture, with_segment
+from mjpegd.treatment import MAX_LOGGED_REASONS, Treatment
 from mjpegd.wire.errors import BrokenJpegError, JpegError
 from mjpegd.wire.packets import TrainTemplate
 from mjpegd.wire.recode import recode as reference
@@ -114,6 +116,26 @@ class TrainTests(FilmStreamTestCase):
 
         self.assertEqual(self.film.read_numbers, [5])
         self.assertEqual(self.stream.unplayable_frames, 1)
+
+    def test_refusal_grows_with_no_viewer(self) -> None:
+        tracebacks = set()
+        for _ in range(5):
+            error = self.assertRaises(JpegError, self.stream.train, 5, PACKING)
+            tracebacks.add(len(extract_tb(error.__traceback__)))
+
+        self.assertEqual(len(tracebacks), 1)
+
+    def test_refusal_keeps_no_picture_in_memory(self) -> None:
+        for data in (bytes(9), picture(1)[:40], picture(1, optimize=True)[:-20]):
+            film = FakeFilm(2, draw={0: data}.__getitem__)
+            stream = FilmStream(film, train_cache(10_000_000), workshop())
+            references = getrefcount(data)
+
+            self.successResultOf(stream.prepare(0, PACKING))
+            self.assertRaises(JpegError, stream.train, 0, PACKING)
+            gc.collect()
+
+            self.assertEqual(getrefcount(data), references)
 
     def test_reason_is_logged_once_and_frames_are_counted(self) -> None:
         with capturedLogs() as events:
@@ -285,6 +307,35 @@ class MadeTests(SynchronousTestCase):
         self.assertRaises(JpegError, self.stream.train, 1, PACKING)
         self.assertRaises(JpegError, self.stream.train, 1, OTHER_PACKING)
 
+    def test_what_nobody_waits_for_any_more_is_not_begun(self) -> None:
+        self.prepared(0)
+        busy = [self.stream.prepare(number, PACKING) for number in range(1, 3)]
+        unwanted = [self.stream.prepare(number, PACKING) for number in range(3, 9)]
+        unwanted.append(self.stream.prepare_ahead(9, PACKING))
+        wanted = self.stream.prepare(3, PACKING)
+        for waiting in unwanted:
+            waiting.cancel()
+        again = self.stream.prepare(5, PACKING)
+        self.crank.turn_all()
+
+        for waiting in unwanted[:-1]:
+            self.failureResultOf(waiting, CancelledError)
+        for waiting in (*busy, wanted, again, unwanted[-1]):
+            self.successResultOf(waiting)
+        self.assertEqual(len(self.recoded), 5)
+
+    def test_what_was_given_up_can_be_had_again(self) -> None:
+        self.prepared(0)
+        busy = [self.stream.prepare(number, PACKING) for number in range(1, 3)]
+        given_up = self.stream.prepare(3, PACKING)
+        given_up.cancel()
+        self.failureResultOf(given_up, CancelledError)
+        self.crank.turn_all()
+        self.prepared(3)
+
+        self.assertIsNotNone(self.stream.train(3, PACKING))
+        self.assertEqual([self.successResultOf(each) for each in busy], [None, None])
+
     def test_what_is_done_is_said_once_with_its_reason_and_its_cost(self) -> None:
         with capturedLogs() as events:
             for number in range(3):
@@ -316,7 +367,7 @@ class TreatmentTests(SynchronousTestCase):
         film = FakeFilm(3, draw=lambda _: data)
         stream = FilmStream(film, train_cache(10_000_000), workshop(recode=reference))
         self.successResultOf(Deferred.fromCoroutine(stream.probe(form)))
-        treatment = stream.treatment(form)
+        treatment = stream.treatment(stream.form_for(form))
         assert treatment is not None
         return treatment
 
@@ -400,6 +451,13 @@ class RenderedTests(SynchronousTestCase):
 
         [line] = [str(formatEvent(event)) for event in events]
         self.assertIn("with loss (no MJPEG, decoded first); by a process", line)
+
+    def test_what_is_done_is_known_for_all_renditions_once_it_is_for_one(self) -> None:
+        wide, narrow = (JpegForm(rendition=Rendition(width=width)) for width in (320, 160))
+        self.successResultOf(Deferred.fromCoroutine(self.stream.probe(wide)))
+
+        self.assertIsNotNone(self.stream.treatment(wide))
+        self.assertEqual(self.stream.treatment(wide), self.stream.treatment(narrow))
 
     def test_nothing_is_rendered_in_the_reactor(self) -> None:
         self.assertIsNone(self.stream.train(0, PACKING))

@@ -1,20 +1,25 @@
 """`mjpegd.workshop`: each picture is made once, within bounds, and what fails is told to all."""
 
 from collections.abc import Hashable
+from traceback import extract_tb
 
 from twisted.internet.defer import Deferred, fail, succeed
 from twisted.trial.unittest import SynchronousTestCase
 from typing_extensions import override
 
 from mjpegd.errors import MediaError
-from mjpegd.packing import Packing
+from mjpegd.laboratory import LaboratoryPacking
+from mjpegd.packing import JpegPacking, Packing
 from mjpegd.pictures.forms import PLAIN_RENDITION
 from mjpegd.pictures.normalise import Normal, Recode, Step
-from mjpegd.test.fakes import Crank, at_once, small_picture
-from mjpegd.test.pictures import picture
+from mjpegd.test.fakes import Crank, at_once
+from mjpegd.test.pictures import picture, with_segment
 from mjpegd.wire.errors import BrokenJpegError, UnsupportedJpegError
 from mjpegd.wire.packets import TrainTemplate
+from mjpegd.wire.recode import recode as reference
 from mjpegd.workshop import PLACES_PER_THREAD, WORK_BYTES, Made, Workshop
+
+JPEG_PACKING = JpegPacking(max_payload_bytes=1388, interleaved=False)
 
 
 class RecordingPacking:
@@ -22,7 +27,6 @@ class RecordingPacking:
 
     Attributes:
         made: The pictures that were worked at.
-        step: What is said to have been done.
         needed_bytes: The memory that it claims to need.
     """
 
@@ -31,7 +35,6 @@ class RecordingPacking:
 
     def __init__(self) -> None:
         self.made: list[bytes] = []
-        self.step = Step.RECODED
         self.needed_bytes = 1000
 
     def pack(self, picture: bytes) -> TrainTemplate:
@@ -47,7 +50,7 @@ class RecordingPacking:
     def normalise(self, picture: bytes, recode: Recode | None) -> Normal:
         """Keep what came."""
         self.made.append(picture)
-        return Normal(picture, self.step, "its reason")
+        return Normal(picture, Step.RECODED, "its reason")
 
 
 class WorkshopTests(SynchronousTestCase):
@@ -57,11 +60,12 @@ class WorkshopTests(SynchronousTestCase):
         self.packing: RecordingPacking = RecordingPacking()
         self.reads: list[Deferred[bytes]] = []
         self.workshop = Workshop(self.crank, 2, recode=bytes)
+        self.places = self.workshop.places()
 
     def make(self, key: Hashable, picture: bytes | None = b"picture") -> Deferred[Made]:
         """Ask for a picture; with None, one that the disk has not yet."""
         packing: Packing = self.packing
-        return self.workshop.make(key, lambda: self.read(picture), packing)
+        return self.workshop.make(key, lambda: self.read(picture), packing, self.places)
 
     def read(self, picture: bytes | None) -> Deferred[bytes]:
         reading: Deferred[bytes] = Deferred() if picture is None else succeed(picture)
@@ -99,6 +103,16 @@ class WorkshopTests(SynchronousTestCase):
             self.failureResultOf(made, BrokenJpegError)
         self.assertRaises(BrokenJpegError, self.workshop.at_hand, 1)
 
+    def test_what_is_remembered_grows_with_nobody_who_asks(self) -> None:
+        self.failureResultOf(self.make(1, b"broken"), BrokenJpegError)
+        tracebacks = set()
+        for _ in range(5):
+            self.failureResultOf(self.make(1), BrokenJpegError)
+            error = self.assertRaises(BrokenJpegError, self.workshop.at_hand, 1)
+            tracebacks.add(len(extract_tb(error.__traceback__)))
+
+        self.assertEqual(len(tracebacks), 1)
+
     def test_what_cannot_be_read_is_told_to_all_and_asked_for_again(self) -> None:
         asked = [self.make(1, None) for _ in range(3)]
         self.reads[0].errback(MediaError("the disk is gone"))
@@ -117,6 +131,16 @@ class WorkshopTests(SynchronousTestCase):
             self.assertEqual(len(self.reads), most)
             self.reads[most - 2 * PLACES_PER_THREAD].callback(b"picture")
             self.crank.turn_all()
+
+    def test_film_whose_disk_hangs_holds_up_no_other(self) -> None:
+        for number in range(2 * PLACES_PER_THREAD):
+            self.make(number, None)
+
+        self.places = self.workshop.places()
+        made = self.make("another film's")
+        self.crank.turn_all()
+
+        self.successResultOf(made)
 
     def test_place_is_free_again_after_a_failure(self) -> None:
         for number in range(20):
@@ -155,22 +179,31 @@ class WorkshopTests(SynchronousTestCase):
 class HintTests(SynchronousTestCase):
     """What a stream's log line says to an operator without the library."""
 
-    def hint(self, step: Step, data: bytes, recode: Recode | None = None) -> str:
-        crank, packing = Crank(), RecordingPacking()
-        packing.step = step
-        made = Workshop(crank, 1, recode).make(1, lambda: succeed(data), packing)
-        crank.turn_all()
+    def hint(self, data: bytes, packing: Packing, recode: Recode | None = None) -> str:
+        workshop = Workshop(at_once, 1, recode)
+        made = workshop.make(1, lambda: succeed(data), packing, workshop.places())
         return self.successResultOf(made).hint
 
     def test_loss_that_the_library_would_save_is_said(self) -> None:
-        self.assertIn("libturbojpeg0", self.hint(Step.ENCODED, small_picture(1)))
+        for lossless in (picture(1, optimize=True), picture(1, mode="L")):
+            self.assertIn("libturbojpeg0", self.hint(lossless, JPEG_PACKING))
 
     def test_loss_that_nothing_would_save_is_not_blamed_on_the_library(self) -> None:
-        full_chroma = picture(1, size=(32, 32), subsampling="4:4:4")
+        field = with_segment(picture(1), 0xE0, b"AVI1\1" + bytes(9))
+        for lossy in (
+            picture(1, subsampling="4:4:4"),
+            picture(1, size=(2120, 64)),
+            field + field,
+            # Cr has the table of luma.
+            picture(1, optimize=True).replace(b"\x03\x11\x01", b"\x03\x11\x00"),
+        ):
+            self.assertEqual(self.hint(lossy, JPEG_PACKING), "")
+        large = picture(1, size=(640, 480), quality=95)
+        self.assertEqual(self.hint(large, LaboratoryPacking(len(large))), "")
 
-        self.assertEqual(self.hint(Step.ENCODED, full_chroma), "")
-        self.assertEqual(self.hint(Step.ENCODED, small_picture(1), recode=bytes), "")
-        self.assertEqual(self.hint(Step.RECODED, small_picture(1)), "")
+    def test_where_nothing_is_lost_there_is_nothing_to_install(self) -> None:
+        self.assertEqual(self.hint(picture(1, optimize=True), JPEG_PACKING, reference), "")
+        self.assertEqual(self.hint(picture(1), JPEG_PACKING), "")
 
 
 class HungryPacking(RecordingPacking):
@@ -185,12 +218,14 @@ class HungryPacking(RecordingPacking):
 class FailureTests(SynchronousTestCase):
     def test_too_little_memory_costs_a_picture_and_no_more(self) -> None:
         workshop = Workshop(at_once, 1, None)
-        made = workshop.make(1, lambda: succeed(b"picture"), HungryPacking())
+        made = workshop.make(1, lambda: succeed(b"picture"), HungryPacking(), workshop.places())
 
         self.failureResultOf(made, UnsupportedJpegError)
 
     def test_fault_of_ours_reaches_who_asked(self) -> None:
         workshop = Workshop(Crank(), 1, None)
-        made = workshop.make(1, lambda: fail(ZeroDivisionError()), RecordingPacking())
+        made = workshop.make(
+            1, lambda: fail(ZeroDivisionError()), RecordingPacking(), workshop.places()
+        )
 
         self.failureResultOf(made, ZeroDivisionError)

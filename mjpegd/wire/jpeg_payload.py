@@ -7,7 +7,7 @@ from typing import Self
 
 from mjpegd.wire.errors import ParseError, UnsupportedJpegError
 from mjpegd.wire.jpeg import EOI, SOI, STANDARD_HUFFMAN, JpegFrame
-from mjpegd.wire.packets import EXTENSION_HEADER_BYTES, JPEG_EXTENSION
+from mjpegd.wire.packets import EXTENSION_HEADER_BYTES, JPEG_EXTENSION, MAX_TRAIN_PACKETS
 
 QUANTIZATION_TABLES_BYTES = 128
 
@@ -48,7 +48,8 @@ def fragment(frame: JpegFrame, max_payload_bytes: int) -> list[bytes]:
 
     Raises:
         ValueError: ``max_payload_bytes`` is less than `MIN_PAYLOAD_BYTES`.
-        UnsupportedJpegError: The extension leaves no room.
+        UnsupportedJpegError: The extension leaves no room, or there are more packets than
+            numbers for them.
     """
     if max_payload_bytes < MIN_PAYLOAD_BYTES:
         raise ValueError(f"payloads of {max_payload_bytes} bytes are too small for the headers")
@@ -60,6 +61,8 @@ def fragment(frame: JpegFrame, max_payload_bytes: int) -> list[bytes]:
     first = room - len(tables) - len(extension)
     if first <= 0:
         raise UnsupportedJpegError("its header extension does not fit into a packet")
+    if first + (MAX_TRAIN_PACKETS - 1) * room < len(scan):
+        raise UnsupportedJpegError(f"more than {MAX_TRAIN_PACKETS} packets")
     return [b"".join((bytes(4), header, tables, scan[:first]))] + [
         b"".join((offset.to_bytes(4, "big"), header, scan[offset : offset + room]))
         for offset in range(first, len(scan), room)

@@ -80,6 +80,10 @@ class DoctorTests(SynchronousTestCase):
         pictures.mkdir()
         for number in range(MANY_PICTURES):
             (pictures / f"{number}.jpg").hardlink_to(jpeg)
+        # Who was started in the background ignores it, and so would the process.
+        self.addCleanup(
+            signal.signal, signal.SIGINT, signal.signal(signal.SIGINT, signal.default_int_handler)
+        )
         with subprocess.Popen(
             [*COMMAND, self.film, pictures], stdout=subprocess.PIPE, stderr=subprocess.PIPE
         ) as process:
