@@ -18,6 +18,7 @@ from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 
+from twisted.internet import defer
 from twisted.internet.defer import Deferred, fail
 from twisted.internet.error import ProcessExitedAlready, ProcessTerminated
 from twisted.internet.interfaces import (
@@ -53,6 +54,8 @@ from mjpegd.sources.timing import FilmTimes, nominal_rate, usual_rate
 from mjpegd.wire.errors import BrokenJpegError, ParseError
 from mjpegd.wire.jpeg import MAX_SIDE_PIXELS
 
+# A process that was killed is gone at once, unless the system has it wait for a disk.
+_ENDING_S = 10.0
 # A film is open once so many frames are known: enough to tell their rate.
 _FIRST_FRAMES = 2
 # Orders that a process has at a time: the next one is there when it is done with one, and the
@@ -134,7 +137,10 @@ class Decoders:
             # Who is cancelled must not be given the place that somebody behind it waits for.
             turn: Deferred[None] = Deferred(self._waiting.remove)
             self._waiting.append(turn)
-            await turn
+            try:
+                await turn.addTimeout(_ENDING_S, self._reactor)
+            except defer.TimeoutError:
+                raise MediaBusyError("a process that was to end does not") from None
         self.taken += 1
 
     def announce_leave(self) -> None:
@@ -493,6 +499,8 @@ class VideoFilm:
     def _watch(self) -> None:
         """Wait for the next word of the process, if one has to come."""
         if self._alarm is not None and self._alarm.active():
+            if self._process is not None and self._opened is not None:
+                return  # whatever it says meanwhile: opening has one limit for all of it
             self._alarm.cancel()
         self._alarm = None
         if self._process is not None and (self._sent or self._opened is not None):

@@ -149,6 +149,17 @@ class OpeningTests(VideoCase):
         self.film().close()
         second.close()
 
+    def test_process_that_does_not_end_is_not_waited_for_for_ever(self) -> None:
+        first, second = self.film(), self.film()
+        first.close()
+        waiting = self.opening(FILM)
+        self.assertNoResult(waiting)
+        self.reactor.advance(60)
+
+        self.failureResultOf(waiting, MediaBusyError)
+        self.reactor.bury()
+        second.close()
+
     def test_wishes_that_come_to_the_same_are_the_same(self) -> None:
         film = self.film()
         most = MAX_SIDE_PIXELS
