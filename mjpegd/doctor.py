@@ -161,7 +161,7 @@ def _notes(findings: Findings) -> Iterator[str]:
     padded = [size for size in told if max(size) <= MAX_SIDE_PIXELS and _padded(size) != size]
     if padded:
         yield f"{_by(padded[0])}: players show {_by(_padded(padded[0]))}, with a border"
-    if any(max(size) > MAX_SIDE_PIXELS for size in told):
+    if findings.plain.dearest is not None and any(max(size) > MAX_SIDE_PIXELS for size in told):
         yield (
             "a URL that ends in ?big=nested sends FFmpeg, mpv and OpenCV every pixel; "
             "?big=onvif does so for players that know ONVIF's header extension"

@@ -195,7 +195,8 @@ class FilmPlayout:
             return min(request.until_s or 0.0, self._times.end)
         if request.until_s is not None:
             return request.until_s if self._endless else min(request.until_s, self._times.end)
-        return self.end_s
+        # GStreamer goes when so much time has passed, however much of the film is still to come.
+        return None if self._stream.may_stand_still(self.packing) else self.end_s
 
     def _halt(self) -> None:
         self._waiting_for = None

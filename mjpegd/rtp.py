@@ -170,10 +170,14 @@ class RTCPProtocol(DatagramProtocol):
         try:
             reports = parse_compound(datagram)
         except ParseError:
-            self._tally.count(MALFORMED_RTCP)
+            self.unreadable()
             return
         if reports:
             self._on_report(reports, plain_host(addr[0]), addr[1])
+
+    def unreadable(self) -> None:
+        """Something came that claims to be RTCP."""
+        self._tally.count(MALFORMED_RTCP)
 
 
 class RTPProtocol(RTCPProtocol):
@@ -187,3 +191,7 @@ class RTPProtocol(RTCPProtocol):
     def logPrefix(self) -> str:
         """What Twisted calls the port in the log."""
         return "RTP"
+
+    @override
+    def unreadable(self) -> None:
+        """Of 120 random packets one looks like RTCP: nothing to tell anybody."""

@@ -203,6 +203,10 @@ class FilmStream(_Stream):
         """For how many frames behind the one that is due `prepare_ahead` is worth while."""
         return MADE_AHEAD if self._is_laborious(packing) else 1
 
+    def may_stand_still(self, packing: Packing) -> bool:
+        """Its frames take work, for which it waits where that takes longer than they last."""
+        return self._is_laborious(packing)
+
     @override
     def form_for(self, form: JpegForm) -> JpegForm:
         """What a viewer's form comes to for this film, so that those who get the same share it."""

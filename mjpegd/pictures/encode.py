@@ -14,6 +14,7 @@ from PIL import Image
 from PIL.Image import Resampling
 from PIL.JpegImagePlugin import JpegImageFile, zigzag_index
 
+from mjpegd.pictures.forms import in_eights
 from mjpegd.wire.errors import BrokenJpegError, UnsupportedJpegError
 from mjpegd.wire.jpeg import EOI, MAX_SIDE_PIXELS, SOI, JpegImage, header_segments
 from mjpegd.wire.jpeg_payload import tables_for
@@ -202,9 +203,11 @@ def _is_rgb(image: JpegImage) -> bool:
 
 
 def _fit(size: tuple[int, int]) -> tuple[int, int]:
-    """The largest size in these proportions that RTP can tell."""
-    shrink = min(1, MAX_SIDE_PIXELS / max(size))
-    return max(1, round(size[0] * shrink)), max(1, round(size[1] * shrink))
+    """The size itself, or the largest in these proportions that RTP can tell."""
+    shrink = MAX_SIDE_PIXELS / max(size)
+    if shrink >= 1:
+        return size
+    return in_eights(size[0] * shrink), in_eights(size[1] * shrink)
 
 
 def _scaled(shown: Image.Image) -> Image.Image:

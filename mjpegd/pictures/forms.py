@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from enum import Enum
 
+_LEAST_IN_EIGHTS = 128  # pixels
+
 
 class Big(Enum):
     """What becomes of pictures with more than the 2040 pixels that RFC 2435 has room for.
@@ -59,3 +61,11 @@ class JpegForm:
 
 # What every player can read.
 PLAIN_FORM = JpegForm()
+
+
+def in_eights(side: float) -> int:
+    """A side that is chosen freely: RTP counts in 8 pixels, and a border is shown for the rest.
+
+    Small ones stay what they are, for the proportions would suffer.
+    """
+    return max(1, round(side)) if side < _LEAST_IN_EIGHTS else round(side / 8) * 8

@@ -66,14 +66,16 @@ def _known_otherwise(head: bytes) -> MediaError | None:
             return OtherVideoError(kind, kind, name)
     for magic, kind in _NOT_SERVED.items():
         if head.startswith(magic):
-            return MediaError(f"{kind}; only MJPEG is served")
+            return MediaError(f"{kind}; no film that is served")
     return None
 
 
 def _refusal(head: bytes) -> MediaError:
     if not head:
         return MediaError("empty file")
-    return _known_otherwise(head) or MediaError("no JPEG near its beginning")
+    return _known_otherwise(head) or MediaError(
+        "no container that is known, and no JPEG near its beginning"
+    )
 
 
 _CONTAINERS: tuple[tuple[Callable[[bytes], bool], Callable[[ByteReader], Index]], ...] = (

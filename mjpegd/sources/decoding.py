@@ -39,6 +39,7 @@ from av.video.reformatter import VideoReformatter
 from av.video.stream import VideoStream
 from PIL import Image
 
+from mjpegd.pictures.forms import in_eights
 from mjpegd.sources.decoder_messages import (
     EXIT_OUT_OF_MEMORY,
     DecoderLimits,
@@ -66,6 +67,9 @@ _REORDERING_CODECS = frozenset({"h264", "hevc", "mpeg4"})
 _LEAST_GAP_S = 0.002
 # A clock that goes back by more, or ahead by more, was set while the film was made.
 _FURTHEST_BACK_S, _FURTHEST_AHEAD_S = 0.25, 3600.0
+# Where clocks are part of the transmission, they jump sooner than that a picture stands so long.
+_FURTHEST_AHEAD_IN_STREAMS_S = 10.0
+_STREAM_FORMATS = frozenset({"mpegts", "mpeg"})
 # A key frame that is so near ahead is reached by reading on.
 _NEAR_PACKETS = 250
 # How far before a key frame to look for it, where a seek has led behind it, and how long.
@@ -220,6 +224,8 @@ class PacketIndex:
         )
         self.complete = False
         self.seekable = self.timed = name not in _UNTIMED_FORMATS
+        is_stream = name in _STREAM_FORMATS
+        self._furthest_ahead_s = _FURTHEST_AHEAD_IN_STREAMS_S if is_stream else _FURTHEST_AHEAD_S
         self._demuxer = demuxer
         self._packets = demuxer.packets()
         self._unit = stream.time_base or Fraction(1, 90_000)
@@ -289,7 +295,7 @@ class PacketIndex:
         if decoded_at is None or last is None:
             return
         gap_s = float((decoded_at - last) * self._unit)
-        if -_FURTHEST_BACK_S <= gap_s <= _FURTHEST_AHEAD_S:
+        if -_FURTHEST_BACK_S <= gap_s <= self._furthest_ahead_s:
             return
         self._show(seconds, 0)
         stamp = self.stamp_of(packet)
@@ -649,10 +655,17 @@ class _Painter:
 
 
 def fitted(size: tuple[Fraction, Fraction], order: Order) -> tuple[int, int]:
-    """The size of a picture that keeps its proportions and fits into what was asked for."""
+    """The size of a picture that keeps its proportions and fits into what was asked for.
+
+    What is made smaller is made a multiple of 8 pixels: RTP counts so.
+    """
     width, height = size
     scale = min(Fraction(1), order.max_width / width, order.max_height / height)
-    return max(_LEAST_SIDE, round(width * scale)), max(_LEAST_SIDE, round(height * scale))
+    if scale == 1:
+        return max(_LEAST_SIDE, round(width)), max(_LEAST_SIDE, round(height))
+    across = min(in_eights(float(width * scale)), order.max_width)
+    down = min(in_eights(float(height * scale)), order.max_height)
+    return max(_LEAST_SIDE, across), max(_LEAST_SIDE, down)
 
 
 # --- The process --------------------------------------------------------------------------------

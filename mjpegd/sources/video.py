@@ -553,7 +553,13 @@ class VideoFilm:
         self._go_on()
 
     def _say_ended(self, reason: str) -> None:
-        _log.warn("stream {stream}: its decoder {reason}", stream=shown(self.title), reason=reason)
+        is_last = self._opened is not None or self._restarts >= MAX_RESTARTS
+        _log.warn(
+            "stream {stream}: its decoder {reason}{then}",
+            stream=shown(self.title),
+            reason=reason,
+            then="" if is_last else "; another one goes on behind the frame that it was at",
+        )
 
     def _refuse(self, reason: str) -> None:
         """The film cannot be decoded, now and later."""

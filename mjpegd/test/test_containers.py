@@ -48,9 +48,9 @@ class RecognitionTests(SynchronousTestCase):
     def test_others_are_named(self) -> None:
         others = {
             b"": "empty file",
-            b"Dear diary,\n": "no JPEG near its beginning",
-            b"%PDF-1.7" + FRAMES[0]: "PDF document; only MJPEG is served",
-            b"RIFF\0\0\0\0WAVE": "RIFF file that is not AVI; only MJPEG is served",
+            b"Dear diary,\n": "no container that is known, and no JPEG near its beginning",
+            b"%PDF-1.7" + FRAMES[0]: "PDF document; no film that is served",
+            b"RIFF\0\0\0\0WAVE": "RIFF file that is not AVI; no film that is served",
             (b"G" + bytes(187)) * 3: "MPEG transport stream; only MJPEG is served",
         }
         for content, reason in others.items():

@@ -236,6 +236,14 @@ class TimeTests(DecoderCase):
         asked = [number * 29 % 72 for number in range(72)]
         self.assertEqual(self.shown(decoder, asked), [number % 36 for number in asked])
 
+    def test_long_gap_is_a_fault_of_the_clock_in_a_transport_stream_only(self) -> None:
+        moments_s = (0, 0.04, 0.08, 40, 40.04, 40.08)
+        for container, gap_s in (("mpegts", 0.04), ("matroska", 39.92)):
+            film = video(6, container, "mpeg4", times=moments_s, b_frames=0)
+            times = self.times(self.decoder(film, container))
+
+            self.assertEqual(round(times[3] - times[2], 2), gap_s, container)
+
     def test_elementary_streams_have_none(self) -> None:
         if H264 != "libx264":
             self.skipTest("this FFmpeg has no libx264")

@@ -169,6 +169,11 @@ class ProtocolTests(SynchronousTestCase):
 
         self.assertEqual(self.received, [([report], "192.0.2.1", 5000)])
 
+    def test_random_data_on_the_rtp_port_may_look_like_rtcp(self) -> None:
+        self.rtp.datagramReceived(b"\x81\xc9\x00\x01" + bytes(4), ("192.0.2.7", 5000))
+
+        self.assertEqual((self.received, self.counts), ([], []))
+
     def test_what_is_rtcp_and_cannot_be_read_is_counted(self) -> None:
         self.rtcp.datagramReceived(b"\x81\xc9\x00\x01" + bytes(4), ("192.0.2.7", 5001))
 

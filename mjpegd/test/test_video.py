@@ -511,15 +511,15 @@ class RealProcessTests(TestCase):
         # The stubs know the reactor as the least that all platforms have.
         decoders = Decoders(cast(DecoderReactor, reactor), 2, DecoderLimits(**limits))
         what = OtherVideoError("video", "QuickTime/MP4", "mov")
+        self.addCleanup(self.left, decoders)
         film = await VideoFilm.open(path, "a film", what, RATE, at_once, decoders)
-        self.addCleanup(self.closed, film, decoders)
+        self.addCleanup(film.close)
         return film
 
-    async def closed(self, film: VideoFilm, decoders: Decoders) -> None:
-        """Close a film, and wait until its process is gone."""
+    async def left(self, decoders: Decoders) -> None:
+        """Wait until the process is gone, also that of a film that could not be opened."""
         from twisted.internet import reactor
 
-        film.close()
         while decoders.taken:
             await deferLater(cast(DecoderReactor, reactor), 0.005)
 
