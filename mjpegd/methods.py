@@ -29,7 +29,7 @@ from mjpegd.wire.messages import Headers, Request, Response
 from mjpegd.wire.packets import RTP_HEADER_BYTES
 from mjpegd.wire.sdp import MEDIA_TYPE, Description
 from mjpegd.wire.urls import StreamURL, without_userinfo
-from mjpegd.wishes import Wishes
+from mjpegd.wishes import Wishes, leaves_on_time
 
 _log = Logger()
 
@@ -272,8 +272,13 @@ def _description(exchange: Exchange, url: StreamURL, stream: Stream, wishes: Wis
     started = exchange.house.started
     if isinstance(stream, FilmStream):
         times = stream.times(wishes)
-        endless = stream.is_endless(wishes, loop=exchange.house.registry.loop)
-        range_text = _range_text(None if endless or not stream.source.complete else times.end)
+        is_open = not stream.source.complete or stream.is_endless(
+            wishes, loop=exchange.house.registry.loop
+        )
+        if leaves_on_time(exchange.agent):
+            form = stream.form_for(wishes.form(exchange.agent))
+            is_open |= stream.may_stand_still(form, times.rate)
+        range_text = _range_text(None if is_open else times.end)
         framerate = times.rate
     else:
         range_text, framerate = "npt=now-", stream.framerate

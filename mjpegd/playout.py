@@ -196,7 +196,8 @@ class FilmPlayout:
         if request.until_s is not None:
             return request.until_s if self._endless else min(request.until_s, self._times.end)
         # GStreamer goes when so much time has passed, however much of the film is still to come.
-        return None if self._stream.may_stand_still(self.packing) else self.end_s
+        late = self._stream.may_stand_still(self.packing.form, self._times.rate)
+        return None if late else self.end_s
 
     def _halt(self) -> None:
         self._waiting_for = None

@@ -36,6 +36,8 @@ PROBED_FRAMES = 16
 STILL_RATE = Fraction(1)
 # Probing asks whether a frame can be carried at all; its size on the wire does not matter.
 PROBED_PAYLOAD_BYTES = 1388
+# The load of one core from which on a film may have to wait for its frames.
+STANDSTILL_LOAD = 0.5
 # How many frames ahead of need pictures are made fit: several can be worked at at a time.
 MADE_AHEAD = 4
 
@@ -203,9 +205,9 @@ class FilmStream(_Stream):
         """For how many frames behind the one that is due `prepare_ahead` is worth while."""
         return MADE_AHEAD if self._is_laborious(packing) else 1
 
-    def may_stand_still(self, packing: Packing) -> bool:
-        """Its frames take work, for which it waits where that takes longer than they last."""
-        return self._is_laborious(packing)
+    def may_stand_still(self, form: Hashable, rate: Fraction) -> bool:
+        """Making a frame takes about as long as it lasts at this rate."""
+        return self._notes.cost_s(form) * float(rate) > STANDSTILL_LOAD
 
     @override
     def form_for(self, form: JpegForm) -> JpegForm:

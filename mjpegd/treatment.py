@@ -64,12 +64,17 @@ class TreatmentNotes:
         self._is_rendered = is_rendered
         self._treatments: dict[Hashable, Treatment] = {}
         self._said: set[tuple[Step, str]] = set()
+        self._costs_s: dict[Hashable, float] = {}
         self._frames = 0
         self._seconds = 0.0
 
     def treatment(self, form: Hashable) -> Treatment | None:
         """What is done for viewers who need this form; None before any frame was seen."""
         return self._treatments.get(_without_rendition(form))
+
+    def cost_s(self, form: Hashable) -> float:
+        """Seconds of a core that the first frame took in this form; 0 where none was made."""
+        return self._costs_s.get(_without_rendition(form), 0.0)
 
     def sent_as_it_is(self, form: Hashable, picture: bytes) -> None:
         """A picture needed no work, or only on its headers."""
@@ -82,6 +87,7 @@ class TreatmentNotes:
         """A picture was made fit: say what was done and what it cost, if that is new."""
         self._frames += 1
         self._seconds += made.seconds
+        self._costs_s.setdefault(_without_rendition(form), made.seconds)
         step, reason = made.normal.step, made.normal.reason
         if self._is_rendered:
             step, reason = Step.ENCODED, DECODED_FIRST

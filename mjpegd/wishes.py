@@ -20,6 +20,13 @@ MAX_SIDE_PIXELS = 65_535
 _READ_DIMENSIONS = ("gstreamer", "live555")
 # Refuses the types of RFC 2435 that tell of restart markers (MediaMTX is built on it).
 _WITHOUT_RESTARTS = "gortsplib"
+# Goes when the length that a description tells has passed, even if the film stood still.
+_LEAVES_ON_TIME = "gstreamer"
+
+
+def leaves_on_time(agent: str) -> bool:
+    """Whether a player must not be told how long a film is that may stand still."""
+    return _LEAVES_ON_TIME in agent.lower()
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,7 @@
 """What each method checks, does and answers: the status codes, the strictness, the promises."""
 
 from collections.abc import Callable
+from fractions import Fraction
 from itertools import product
 
 from hypothesis import given
@@ -555,6 +556,21 @@ class FormTests(MethodTests):
         self.client.ask("PLAY", url)
 
         self.assertEqual({rendition for _, rendition in film.rendered}, {Rendition(320, 200, 50)})
+
+    def test_who_leaves_on_time_is_not_told_when_a_film_ends_that_may_stand_still(self) -> None:
+        slow = FakeFilm(3, Fraction(1_000_000), draw=lambda number: picture(number, mode="L"))
+        self.server.shelf.films["slow"] = slow
+        self.server.shelf.films["quick"] = FakeFilm(24)
+        for name, agent, has_end in (
+            ("slow", GSTREAMER, False),
+            ("slow", "Lavf59", True),
+            ("quick", GSTREAMER, True),
+        ):
+            answer = self.client.ask("DESCRIBE", f"{ROOT}{name}", **{"User-Agent": agent})
+            told = Description.parse(answer.body).range_text or ""
+            self.assertEqual(not told.endswith("-"), has_end, f"{name} {agent}")
+        self.client.setup(TCP, f"{ROOT}slow")
+        self.assertEqual(header(self.client.ask("PLAY", f"{ROOT}slow"), "Range"), "npt=0.000-")
 
     def test_film_that_could_be_played_if_others_were_not_is_503(self) -> None:
         self.server.shelf.films["film"] = MediaBusyError("all decoders are at work")

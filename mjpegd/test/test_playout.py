@@ -21,7 +21,7 @@ from mjpegd.playout import (
 )
 from mjpegd.rtp import RTPStream
 from mjpegd.stream import FilmStream, LiveStream, train_cache
-from mjpegd.test.fakes import FakeFilm, FakeLive, FakeVideo, small_picture, workshop
+from mjpegd.test.fakes import FakeFilm, FakeLive, small_picture, workshop
 from mjpegd.test.pictures import number_of
 from mjpegd.wire.clock import RTP_CLOCK_HZ
 from mjpegd.wire.jpeg_payload import Reassembler, to_jpeg
@@ -335,12 +335,6 @@ class CueTests(PlayoutTestCase):
         self.assertIsNone(playout.cue(PlayRequest(), 0).end_s)
         self.film.grow(complete=True)
         self.assertEqual(playout.end_s, 10.0)
-
-    def test_no_end_is_promised_of_a_film_that_may_stand_still(self) -> None:
-        playout = self.playout(FakeVideo(24))
-
-        self.assertIsNone(playout.cue(PlayRequest(), 0).end_s)
-        self.assertEqual(playout.cue(PlayRequest(until_s=0.5), 0).end_s, 0.5)
 
     def test_standing_promise_is_the_frame_that_comes_next(self) -> None:
         playout = self.playout(FakeFilm(240))
