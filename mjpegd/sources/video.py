@@ -159,7 +159,7 @@ class Decoders:
 
         Raises:
             OSError: The system refuses.
-            TypeError: Within another program, `sys` may not say where Python is.
+            TypeError: Within another program, ``sys`` may not say where Python is.
             ValueError: Likewise.
         """
         environment = {name: os.environ[name] for name in _ENVIRONMENT if name in os.environ}
