@@ -417,6 +417,83 @@ class ReassemblerTests(SynchronousTestCase):
             reassembler.feed(b"\x00\x00\x00" + tail, timestamp, marker)
 
 
+class DamagedTests(SynchronousTestCase):
+    def test_a_gap_leaves_what_is_above_it(self) -> None:
+        payloads = fragment(FRAME, 500)
+        for missing in range(1, len(payloads) - 1):
+            reassembler = Reassembler()
+            top = payloads[:missing]
+            fed(reassembler, [*top, payloads[missing + 1]], timestamp=7)
+
+            scan = b"".join(Payload.parse(payload).scan for payload in top)
+            self.assertEqual(reassembler.damaged, replace(FRAME, scan=scan))
+
+    def test_the_end_is_missed_when_the_next_frame_begins(self) -> None:
+        reassembler = Reassembler()
+        first, *_ = fragment(replace(FRAME, extension=EXTENSION), 1400)
+        whole = replace(FRAME, scan=b"1")
+
+        reassembler.feed(first, 7, False, (JPEG_EXTENSION, EXTENSION))
+        found = fed(reassembler, fragment(whole, 1400), timestamp=8)
+
+        self.assertEqual(found, [whole])
+        scan = Payload.parse(first).scan
+        self.assertEqual(reassembler.damaged, replace(FRAME, scan=scan, extension=EXTENSION))
+
+    def test_two_frames_given_up_at_once_leave_the_one_that_has_a_top(self) -> None:
+        reassembler = Reassembler()
+        first, second, _ = fragment(FRAME, 1400)
+
+        reassembler.feed(first, 7, marker=False)
+        reassembler.feed(second, 8, marker=False)
+
+        assert reassembler.damaged
+        self.assertEqual(reassembler.damaged.scan, Payload.parse(first).scan)
+        self.assertEqual(reassembler.lost, 2)
+
+    def test_it_is_told_once(self) -> None:
+        first, second, third = fragment(FRAME, 1400)
+        for payload in (first, second, third, b""):
+            reassembler = Reassembler()
+            reassembler.feed(first, 7, marker=False)
+            reassembler.feed(third, 7, marker=True)
+            reassembler.feed(payload, 7, marker=False)
+
+            self.assertIsNone(reassembler.damaged)
+
+    def test_whole_frames_leave_nothing(self) -> None:
+        reassembler = Reassembler()
+
+        self.assertIsNone(reassembler.damaged)
+        for timestamp in (7, 8):
+            for number, payload in enumerate(fragment(FRAME, 1400)):
+                reassembler.feed(payload, timestamp, marker=number == 2)
+                self.assertIsNone(reassembler.damaged)
+
+    def test_without_top_or_tables_or_data_nothing_can_be_shown(self) -> None:
+        first, _, third = fragment(FRAME, 1400)
+        no_tables = Payload(1, 200, 64, 48, 0, 0, b"", b"1").to_bytes()
+        no_data = Payload(1, 255, 64, 48, 0, 0, TABLES, b"").to_bytes()
+        for start in (third, no_tables, no_data):
+            reassembler = Reassembler()
+            reassembler.feed(start, 7, marker=False)
+            reassembler.feed(first, 8, marker=False)
+
+            self.assertIsNone(reassembler.damaged)
+            self.assertEqual(reassembler.lost, 1)
+
+    def test_what_is_left_can_be_seen(self) -> None:
+        reassembler = Reassembler()
+        frame = rtp_frame(JpegImage.parse(picture(1, size=(320, 240))))
+        payloads = fragment(frame, MIN_PAYLOAD_BYTES)
+        fed(reassembler, [*payloads[:-2], payloads[-1]], timestamp=7)
+
+        assert reassembler.damaged
+        jpeg = to_jpeg(reassembler.damaged)
+
+        self.assertTrue(to_jpeg(frame).startswith(jpeg.removesuffix(EOI)))
+
+
 class TablesForTests(SynchronousTestCase):
     def test_same_as_those_of_libjpeg(self) -> None:
         for q in (1, 5, 49, 50, 51, 80, 99):

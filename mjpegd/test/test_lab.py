@@ -1,12 +1,16 @@
+from dataclasses import replace
+
 from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from mjpegd.wire.errors import ParseError
 from mjpegd.wire.lab import (
+    MAX_ANSWER_BYTES,
     MAX_LINES,
     Dialect,
     End,
+    LabAnswer,
     LabRequest,
     answer,
     description,
@@ -184,6 +188,69 @@ class LabRequestTests(SynchronousTestCase):
             dialect([b"SETUP rtsp://a", *lines], End.SILENCE)
 
 
+# What a client of the exercise sends, with the line end that servers which read by line wait for.
+WRITTEN: tuple[tuple[LabRequest, bytes], ...] = (
+    (
+        LabRequest("SETUP", MOVIE, 1, client_port=25_000),
+        b"SETUP movie.Mjpeg RTSP/1.0\nCSeq: 1\nTransport: RTP/UDP; client_port= 25000\n",
+    ),
+    (
+        LabRequest("TEARDOWN", MOVIE, 4, session=123_456),
+        b"TEARDOWN movie.Mjpeg RTSP/1.0\nCSeq: 4\nSession: 123456\n",
+    ),
+    (
+        LabRequest("PLAY", MOVIE, 2, session=0, seek_s=2.5),
+        b"PLAY movie.Mjpeg RTSP/1.0\nCSeq: 2\nSession: 0\nRange: npt=2.500-\n",
+    ),
+    (
+        LabRequest("PLAY", MOVIE, 2, session=123_456, seek_frame=0, line_end="\r\n"),
+        b"PLAY movie.Mjpeg RTSP/1.0\r\nCSeq: 2\r\nSession: 123456\r\nRange: frame=0\r\n",
+    ),
+    (LabRequest("CONNECT", cseq=1), b"CONNECT RTSP/1.0\nCSeq: 1\n"),
+    (LabRequest("PLAY", "a\udcffb"), b"PLAY a\xffb RTSP/1.0\nCSeq: 0\n"),
+)
+
+NAMES = st.text(st.characters(exclude_categories=["Cc", "Cs"]) | st.just("\udcff"), max_size=20)
+
+
+def requests() -> st.SearchStrategy[LabRequest]:
+    return st.builds(
+        LabRequest,
+        st.sampled_from(["SETUP", "PLAY", "PAUSE", "TEARDOWN", "CONNECT"]),
+        NAMES.map(str.strip).filter(lambda name: "://" not in name),
+        st.integers(0, 10**10 - 1),
+        st.none() | st.integers(1, 65_535),
+        st.none() | st.integers(0, 10**10 - 1),
+        line_end=st.sampled_from(["\n", "\r\n"]),
+    )
+
+
+class WritingTests(SynchronousTestCase):
+    def test_classic_servers_get_what_they_know(self) -> None:
+        for request, data in WRITTEN:
+            self.assertEqual(request.to_bytes(), data)
+
+    def test_python_servers_find_their_words(self) -> None:
+        lines = WRITTEN[0][1].decode().split("\n")
+
+        self.assertEqual(lines[0].split(" ")[1], MOVIE)
+        self.assertEqual(lines[1].split(" ")[1], "1")
+        self.assertEqual(lines[2].split(" ")[3], "25000")
+
+    def test_a_name_cannot_add_lines(self) -> None:
+        for name in ("a\nb", "a\rb"):
+            self.assertRaises(ValueError, LabRequest("PLAY", name).to_bytes)
+
+    @given(requests(), st.none() | st.integers(0, 10**9), st.none() | st.integers(0, 10**9))
+    def test_parse_reads_what_to_bytes_writes(
+        self, request: LabRequest, seek_frame: int | None, seek_ms: int | None
+    ) -> None:
+        seek_s = None if seek_ms is None or seek_frame is not None else seek_ms / 1000
+        request = replace(request, seek_frame=seek_frame, seek_s=seek_s)
+
+        self.assertEqual(LabRequest.parse(request.to_bytes().split(b"\n")), request)
+
+
 class CompleteTests(SynchronousTestCase):
     def test_known_requests_are_complete_in_their_last_line_only(self) -> None:
         for data, request in REQUESTS[:11]:
@@ -330,3 +397,78 @@ class AnswerTests(SynchronousTestCase):
         name = LabRequest.parse([b"DESCRIBE a\xffb\rc"]).name
 
         self.assertIn(b"\nContent-Base: abc\n", description(1, name, 1))
+
+
+# Answers that end by themselves, in the forms in which servers give them.
+ENDED: tuple[tuple[bytes, LabAnswer], ...] = (
+    (b"RTSP/1.0 200 OK\nCSeq: 1\nSession: 123456\n", LabAnswer(200, 1, 123_456)),
+    (b"RTSP/1.0 200 OK\r\nCSeq: 1\r\nSession: 123456\r\n", LabAnswer(200, 1, 123_456)),
+    (b"RTSP/1.0 200 OK\r\nCSeq: 1\r\nSession: 5;timeout=60\r\n", LabAnswer(200, 1, 5)),
+    (b"RTSP/1.0 404 Not Found\nCseq: 2\nSession: 0\n", LabAnswer(404, 2, 0)),
+    (b"RTSP/1.0 200 OK\nCSeq: 1\nTransport: RTP/UDP\nSession: 7\n", LabAnswer(200, 1, 7)),
+    (b"RTSP/1.0 200 OK\n2\nSession: 123456\n", LabAnswer(200, 2, 123_456)),
+    (b"\r\nrtsp/1.0  200\nSession: none\nCSeq: 5\n", LabAnswer(200)),
+    (b"RTSP/1.0 500 CONNECTION ERROR\n\n", LabAnswer(500)),
+    (b"RTSP/1.0 200 OK\nCSeq: 3\n\nSession: 9", LabAnswer(200, 3)),
+)
+
+# Answers that end with silence only.
+OPEN: tuple[tuple[bytes, LabAnswer], ...] = (
+    (b"RTSP/1.0 200 OK\nCSeq: 1\nSession: 123456", LabAnswer(200, 1, 123_456)),
+    (b"RTSP/1.0 200 OK\nCSeq: 1\n", LabAnswer(200, 1)),
+    (b"RTSP/1.0 200 OK\nCSeq: 1", LabAnswer(200, 1)),
+    (b"RTSP/1.0 501 Not Implemented", LabAnswer(501)),
+)
+
+
+class LabAnswerTests(SynchronousTestCase):
+    def test_an_answer_that_has_ended(self) -> None:
+        for data, expected in ENDED:
+            for is_silent in (False, True):
+                self.assertEqual(LabAnswer.parse(data, is_silent=is_silent), expected, data)
+
+    def test_an_answer_that_ends_with_silence(self) -> None:
+        for data, expected in OPEN:
+            self.assertIsNone(LabAnswer.parse(data, is_silent=False), data)
+            self.assertEqual(LabAnswer.parse(data, is_silent=True), expected, data)
+
+    def test_what_follows_an_answer_is_passed_over(self) -> None:
+        for data, expected in ENDED:
+            for more in (b"Frames: 500\n\n", b"RTSP/1.0 404 x\nCSeq: 9\nSession: 9\n", b"\xff"):
+                self.assertEqual(LabAnswer.parse(data + more, is_silent=False), expected)
+
+    def test_no_part_of_an_answer_is_taken_for_the_whole(self) -> None:
+        data, expected = ENDED[0]
+        for size in range(len(data)):
+            self.assertIsNone(LabAnswer.parse(data[:size], is_silent=False))
+        self.assertEqual(LabAnswer.parse(data, is_silent=False), expected)
+
+    def test_silence_alone_is_no_answer(self) -> None:
+        for data in (b"", b"\n", b" \r\n"):
+            self.assertIsNone(LabAnswer.parse(data, is_silent=True))
+
+    def test_what_is_no_answer_is_refused(self) -> None:
+        for data in (b"HTTP/1.1 400 Bad Request\r\n", b"RTSP/1.0 2000 OK\n", b"\xff\n", b"x\n\n"):
+            for is_silent in (False, True):
+                error = self.assertRaises(ParseError, LabAnswer.parse, data, is_silent=is_silent)
+                self.assertEqual(error.rule, "status-line")
+
+    def test_an_endless_answer_is_refused(self) -> None:
+        for start in (b"RTSP/1.0 200 OK\n", b"RTSP/1.0 200 OK", b"\n"):
+            data = start + b"x" * MAX_ANSWER_BYTES
+            error = self.assertRaises(ParseError, LabAnswer.parse, data, is_silent=False)
+            self.assertEqual(error.rule, "answer")
+
+    @given(st.integers(100, 599), st.integers(0, 10**10 - 1), st.integers(0, 999_999))
+    def test_our_own_answers_are_read(self, status: int, cseq: int, session: int) -> None:
+        found = LabAnswer.parse(answer(status, cseq, session), is_silent=False)
+
+        self.assertEqual(found, LabAnswer(status, cseq, session))
+
+    @given(st.binary(max_size=60) | st.binary(max_size=60).map(b"RTSP/1.0 200 ".__add__))
+    def test_any_bytes_are_read_or_refused(self, data: bytes) -> None:
+        for is_silent in (False, True):
+            try:
+                LabAnswer.parse(data, is_silent=is_silent)
+            except ParseError:
+                continue

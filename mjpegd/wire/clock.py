@@ -33,6 +33,18 @@ def ntp_timestamp(unix_seconds: float) -> int:
     return ((whole + _UNIX_EPOCH_S << 32) + fraction) & 0xFFFFFFFFFFFFFFFF
 
 
+def unix_seconds(ntp: int, near_unix_seconds: float) -> float:
+    """The wall-clock time of a 64-bit NTP timestamp, the inverse of `ntp_timestamp`.
+
+    Args:
+        ntp: Whole seconds, which wrap in 2036, and the fraction.
+        near_unix_seconds: A wall-clock time less than 68 years away from the one wanted.
+    """
+    whole = (ntp >> 32) - _UNIX_EPOCH_S
+    eras = round((near_unix_seconds - whole) / 2**32)
+    return whole + eras * 2**32 + (ntp & 0xFFFFFFFF) / 2**32
+
+
 def ntp_middle(ntp: int) -> int:
     """The middle 32 bits of an NTP timestamp: units of 1/65536 s, as LSR and DLSR are told."""
     return (ntp >> 16) & 0xFFFFFFFF

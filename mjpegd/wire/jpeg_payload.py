@@ -2,7 +2,7 @@
 
 import re
 import struct
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Self
 
 from mjpegd.wire.errors import ParseError, UnsupportedJpegError
@@ -109,6 +109,11 @@ class Payload:
     quantization: bytes | None
     scan: bytes
 
+    @property
+    def kind(self) -> tuple[int, ...]:
+        """What is the same in all payloads of a frame."""
+        return self.type, self.q, self.width, self.height, self.restart_interval
+
     @classmethod
     def parse(cls, data: bytes) -> Self:
         """Read one payload.
@@ -186,6 +191,8 @@ class Reassembler:
         self._parts: list[Payload] = []  # empty: the frame at this time is done, or given up
         self._tables: dict[int, bytes] = {}  # by Q, 128 to 254
         self._extension = b""
+        # Payloads and extension of the frame that the last payload made us give up.
+        self._remains: tuple[list[Payload], bytes] = ([], b"")
 
     def feed(
         self,
@@ -205,6 +212,7 @@ class Reassembler:
         Returns:
             The frame that this payload completes, its scan without EOI.
         """
+        self._remains = ([], b"")
         try:
             part = Payload.parse(payload)
         except ParseError:
@@ -218,14 +226,24 @@ class Reassembler:
             return None
         return self._complete() if marker and self._parts else None
 
+    @property
+    def damaged(self) -> JpegFrame | None:
+        """The frame that the last payload made us give up, from its top to the gap.
+
+        It is the one at the timestamp of the payload before. None if no frame was given up, or if
+        its top or its tables are missing.
+        """
+        return self._joined(*self._remains)
+
     def _begin(self, part: Payload, timestamp: int) -> None:
         if self._parts:
             self._give_up()
         self._timestamp = timestamp
-        self._parts = [part]
         if part.offset:
-            self._give_up()
-        elif part.quantization and part.q != Q_IN_BAND:
+            self.lost += 1
+            return
+        self._parts = [part]
+        if part.quantization and part.q != Q_IN_BAND:
             self._tables[part.q] = part.quantization
 
     def _continue(self, part: Payload) -> bool:
@@ -236,33 +254,38 @@ class Reassembler:
         expected = last.offset + len(last.scan)
         if part.offset < expected:
             return False
-        same = replace(part, offset=0, quantization=first.quantization, scan=first.scan) == first
-        if part.offset != expected or not same:
+        if part.offset != expected or part.kind != first.kind:
             self._give_up()
             return False
         self._parts.append(part)
         return True
 
     def _give_up(self) -> None:
+        self._remains = (self._parts, self._extension)
         self._parts = []
         self.lost += 1
 
     def _complete(self) -> JpegFrame | None:
-        first = self._parts[0]
-        scan = b"".join(part.scan for part in self._parts).removesuffix(EOI)
-        quantization = self._quantization(first)
-        if not (scan and quantization):
+        frame = self._joined(self._parts, self._extension)
+        if frame is None:
             self._give_up()
-            return None
         self._parts = []
+        return frame
+
+    def _joined(self, parts: list[Payload], extension: bytes) -> JpegFrame | None:
+        """What the parts are together; None without data or without tables."""
+        scan = b"".join(part.scan for part in parts).removesuffix(EOI)
+        quantization = self._quantization(parts[0]) if parts else b""
+        if not (scan and quantization):
+            return None
         return JpegFrame(
-            type=first.type,
-            width=first.width,
-            height=first.height,
-            restart_interval=first.restart_interval,
+            type=parts[0].type,
+            width=parts[0].width,
+            height=parts[0].height,
+            restart_interval=parts[0].restart_interval,
             quantization=quantization,
             scan=scan,
-            extension=self._extension,
+            extension=extension,
         )
 
     def _quantization(self, first: Payload) -> bytes:

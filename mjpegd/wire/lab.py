@@ -11,6 +11,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
+from typing import Self
 from urllib.parse import unquote
 
 from mjpegd.wire.errors import ParseError
@@ -32,6 +33,8 @@ SESSIONS = range(100_000, 1_000_000)
 SILENCE_S = 0.05
 # The longest request seen has six lines.
 MAX_LINES = 32
+# The longest answer that a server gives is its list of films, a line for each.
+MAX_ANSWER_BYTES = 16_384
 
 # Verbs of RTSP that no laboratory client sends.
 _RTSP_VERBS = frozenset(
@@ -68,6 +71,7 @@ _CLIENT_PORT = re.compile("client_port", re.IGNORECASE)
 _SEEK = re.compile(
     r"(frame|npt)[ \t]*+[=:]?[ \t]*+([0-9]{1,10}(?:\.[0-9]{1,9})?)(?![0-9])", re.IGNORECASE
 )
+_STATUS_LINE = re.compile(r"RTSP/[0-9.]{1,8}[ \t]+([1-5][0-9][0-9])(?![0-9])", re.IGNORECASE)
 _VERSION = re.compile(r"(?:^|[ \t])RTSP/[0-9]+\.[0-9]+$", re.IGNORECASE)
 # `CSeq: 1`, `Cseq 1`, `Transport: RTP/UDP`, and `RTP/UDP; ...` alone, whose name is RTP then.
 _FIELD_NAME = re.compile(r"[A-Za-z][A-Za-z_-]*")
@@ -177,7 +181,7 @@ class LabRequest:
     line_end: str = "\n"
 
     @classmethod
-    def parse(cls, lines: Sequence[bytes]) -> "LabRequest":
+    def parse(cls, lines: Sequence[bytes]) -> Self:
         """Read a request as leniently as its meaning allows; lines beyond MAX_LINES are ignored.
 
         Raises:
@@ -187,7 +191,7 @@ class LabRequest:
         verb, name = _split_request_line(texts[0] if texts else "")
         if not _VERB.fullmatch(verb):
             raise ParseError(0, "verb")
-        fields = {_field_name(text): text for text in reversed(texts[1:])}
+        fields = _fields(texts)
         seek_frame, seek_s = _seek(fields)
         return cls(
             verb=verb,
@@ -199,6 +203,75 @@ class LabRequest:
             seek_s=seek_s,
             line_end="\r\n" if lines[0].endswith(b"\r") else "\n",
         )
+
+    def to_bytes(self) -> bytes:
+        """The request as classic clients send it, character by character.
+
+        Classic servers take the second word of the first and second lines, and the fourth word
+        of a Transport. Some read by line, and wait for the last line's end; those that read by
+        chunk do not mind it, but an empty line would be one too many for the former. A line for
+        a seek comes fourth, where those that know of none do not look.
+
+        Raises:
+            ValueError: A name that a line cannot hold.
+        """
+        if "\n" in self.name or "\r" in self.name:
+            raise ValueError(f"no name of a file: {self.name!r}")
+        lines = [
+            " ".join(filter(None, (self.verb, self.name, "RTSP/1.0"))),
+            f"CSeq: {self.cseq}",
+            f"Transport: RTP/UDP; client_port= {self.client_port}" if self.client_port else "",
+            "" if self.session is None else f"Session: {self.session}",
+            "" if self.seek_frame is None else f"Range: frame={self.seek_frame}",
+            "" if self.seek_s is None else f"Range: npt={self.seek_s:.3f}-",
+        ]
+        text = "".join(f"{line}{self.line_end}" for line in lines if line)
+        return text.encode("utf-8", "surrogateescape")
+
+
+@dataclass(frozen=True, slots=True)
+class LabAnswer:
+    """What a laboratory server says to a request.
+
+    Attributes:
+        status: Status code of RTSP.
+        cseq: The request's number; 0 where none was told.
+        session: The session's number; None where none was told.
+    """
+
+    status: int
+    cseq: int = 0
+    session: int | None = None
+
+    @classmethod
+    def parse(cls, data: bytes, *, is_silent: bool) -> Self | None:
+        """Read an answer that has three lines, fewer or more, and perhaps no last line end.
+
+        Args:
+            data: All that came since the request was sent.
+            is_silent: Nothing more has come for SILENCE_S.
+
+        Returns:
+            None where more must come: an answer ends with a whole line that names its session,
+            with an empty one, or with silence. What follows its end is passed over.
+
+        Raises:
+            ParseError: It does not begin with a status, or is too long.
+        """
+        *lines, last = map(_text, data.lstrip()[:MAX_ANSWER_BYTES].split(b"\n"))
+        if is_silent:
+            lines += [last, ""]
+        status = _STATUS_LINE.match(lines[0]) if lines else None
+        if any(lines[:1]) and not status:
+            raise ParseError(0, "status-line")
+        end = next((at for at, line in enumerate(lines, 1) if _ends_answer(line)), 0)
+        if status and end:
+            fields = _fields(lines[:end])
+            session = _first_number(fields.get("session", ""))
+            return cls(int(status[1]), _cseq(lines[:end], fields), session)
+        if len(data) > MAX_ANSWER_BYTES:
+            raise ParseError(MAX_ANSWER_BYTES, "answer", "too long")
+        return None
 
 
 def answer(status: int, cseq: int, session: int) -> bytes:
@@ -264,6 +337,15 @@ def _file_name(name: str) -> str:
 def _field_name(text: str) -> str:
     found = _FIELD_NAME.match(text)
     return found[0].lower() if found else ""
+
+
+def _ends_answer(text: str) -> bool:
+    return not text or _field_name(text) == "session"
+
+
+def _fields(texts: Sequence[str]) -> dict[str, str]:
+    """The lines after the first by their names; of those with the same name the first one."""
+    return {_field_name(text): text for text in reversed(texts[1:])}
 
 
 def _first_number(text: str) -> int | None:
