@@ -1,10 +1,7 @@
-"""What tests with players that others wrote share: tools that may be missing, and a folder."""
+"""What tests with players that others wrote share: a player that may be missing, and a folder."""
 
-import os
-from collections.abc import Sequence
 from pathlib import Path
 from typing import ClassVar
-from unittest import SkipTest
 
 from typing_extensions import override
 
@@ -12,7 +9,6 @@ from tests.interop.players import Player
 from tests.system.cases import SystemTestCase
 
 AT_A_TIME = 4  # Players wait more than they work.
-REQUIRE_TOOLS = "MJPEGD_REQUIRE_TOOLS"
 
 
 class PlayerTestCase(SystemTestCase):
@@ -29,11 +25,3 @@ class PlayerTestCase(SystemTestCase):
     def setUp(self) -> None:
         self.require(self.player.missing)
         self.shows = Path(self.mktemp()).absolute()
-
-    def require(self, missing: Sequence[str]) -> None:
-        """Skip the test where tools are missing; fail where all are said to be there."""
-        names = ", ".join(missing)
-        if missing and os.environ.get(REQUIRE_TOOLS):
-            self.fail(f"{names} is not installed")
-        if missing:
-            raise SkipTest(f"{names} is not installed")

@@ -1,7 +1,9 @@
-"""What the system tests share: a folder, a daemon that is stopped in the end, viewers."""
+"""What the system tests share: a folder, a daemon that is stopped in the end, viewers, tools."""
 
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from unittest import SkipTest
 
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -12,6 +14,7 @@ from tests.system.daemon import Daemon
 from tests.tools.client import Client, Reception
 
 FPS = 25
+REQUIRE_TOOLS = "MJPEGD_REQUIRE_TOOLS"
 
 
 def film(frames: int) -> bytes:
@@ -26,6 +29,14 @@ def numbers(reception: Reception) -> list[int]:
 
 class SystemTestCase(SynchronousTestCase):
     """A test with daemons and viewers of its own."""
+
+    def require(self, missing: Sequence[str]) -> None:
+        """Skip the test where tools are missing; fail where all are said to be there."""
+        names = ", ".join(missing)
+        if missing and os.environ.get(REQUIRE_TOOLS):
+            self.fail(f"{names} is missing")
+        if missing:
+            raise SkipTest(f"{names} is missing")
 
     def folder(self) -> Path:
         """A new folder."""
