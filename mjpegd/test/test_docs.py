@@ -1,81 +1,35 @@
-"""The documents say what the code says.
-
-They lie in the checkout, beside the package. An installed package has no documents, but is
-mostly tested from a checkout: it is looked for above the current directory as well. Where there
-is none, nothing can be compared, and the module defines no tests: a skip would ask for a remedy
-that a user of the package does not have.
-"""
+"""The documents say what the code says."""
 
 import ast
 import dataclasses
 import re
 import shlex
 import unittest
-from collections.abc import Iterator
 from configparser import ConfigParser
 from pathlib import Path
 
 from twisted.python.reflect import namedAny
-from twisted.trial.runner import TestLoader
 from twisted.trial.unittest import SynchronousTestCase
 from typing_extensions import override
 
-import mjpegd
 from mjpegd.limits import Limits
 from mjpegd.options import ENVIRONMENT_PREFIX, Options, arguments_from
 from mjpegd.session import TRANSITIONS, Method, State
+from mjpegd.test.documents import (
+    CHECKOUT,
+    PACKAGE,
+    code,
+    commands,
+    document,
+    documents,
+    rows,
+    section,
+    suite_in_checkout,
+)
 
-PACKAGE = Path(mjpegd.__file__).parent
 # A command without a value in `Options`: usage.Options and its subclass define them as methods.
 COMMANDS = {"--version", "--help"}
 REPEATED = {"--listen"}
-
-
-def is_checkout(folder: Path) -> bool:
-    settings = ConfigParser()
-    settings.read(folder / "setup.cfg")
-    return settings.get("metadata", "name", fallback="") == "mjpegd"
-
-
-def find_checkout() -> Path | None:
-    here = Path.cwd()
-    return next(filter(is_checkout, [PACKAGE.parent, here, *here.parents]), None)
-
-
-CHECKOUT = find_checkout()
-
-
-def document(name: str) -> str:
-    assert CHECKOUT is not None
-    return (CHECKOUT / name).read_text(encoding="utf-8")
-
-
-def documents() -> list[Path]:
-    assert CHECKOUT is not None
-    return [*CHECKOUT.glob("*.md"), *CHECKOUT.glob("docs/**/*.md")]
-
-
-def section(text: str, title: str) -> str:
-    """What stands under a heading, up to the next one of its level."""
-    return text.partition(f"\n## {title}\n")[2].partition("\n## ")[0]
-
-
-def rows(text: str) -> Iterator[list[str]]:
-    """The cells of every table row, without the rows of headings."""
-    lines = [line for line in text.splitlines() if line.startswith("|")]
-    for line, after in zip(lines, [*lines[1:], ""], strict=True):
-        if not set(line) <= set("|- ") and not ("---" in after and set(after) <= set("|- ")):
-            yield [cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]]
-
-
-def code(cell: str) -> list[str]:
-    return re.findall(r"`([^`]+)`", cell)
-
-
-def commands(text: str) -> list[str]:
-    """What follows `$ ` in the console blocks."""
-    blocks = re.findall(r"^```console\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
-    return [line[2:] for line in "".join(blocks).splitlines() if line.startswith("$ ")]
 
 
 def anchors(text: str) -> set[str]:
@@ -100,7 +54,7 @@ def first_line(module: Path) -> str:
 
 
 def tree(text: str) -> dict[str, str]:
-    """The modules of the drawn tree, by their path below the package, with their sentences."""
+    """The modules of the drawn tree, by their paths, with their sentences."""
     drawing = section(text, "The tree").partition("```text\n")[2].partition("```")[0]
     folders: list[str] = []
     found = {}
@@ -108,9 +62,23 @@ def tree(text: str) -> dict[str, str]:
         depth = (len(line) - len(line.lstrip())) // 2
         name, _, sentence = line.strip().partition(" ")
         folders[depth:] = [name] if name.endswith("/") else []
-        if not name.endswith("/"):
-            found["".join([*folders[1:], name])] = sentence.strip()
+        if name and not name.endswith("/"):
+            found["".join([*folders, name])] = sentence.strip()
     return found
+
+
+def modules(package: Path) -> dict[str, str]:
+    """The modules of a package, but for its tests, as the tree shows them."""
+    return {
+        path.relative_to(package.parent).as_posix(): first_line(path)
+        for path in package.rglob("*.py")
+        if package / "test" not in path.parents
+    }
+
+
+def line_of_tree(path: str, sentence: str) -> str:
+    *folders, name = path.split("/")
+    return f"{'  ' * len(folders)}{name:21}{sentence}"
 
 
 class LinkTests(SynchronousTestCase):
@@ -223,10 +191,13 @@ class ArchitectureTests(SynchronousTestCase):
         self.text = document("ARCHITECTURE.md")
 
     def test_tree_has_every_module_and_its_first_line(self) -> None:
-        modules = [path for path in PACKAGE.rglob("*.py") if PACKAGE / "test" not in path.parents]
+        assert CHECKOUT is not None
+        expected = modules(PACKAGE) | modules(CHECKOUT / "client")
+        drawn = tree(self.text)
 
-        expected = {path.relative_to(PACKAGE).as_posix(): first_line(path) for path in modules}
-        self.assertEqual(tree(self.text), expected)
+        missing = [line_of_tree(*line) for line in sorted(expected.items() - drawn.items())]
+        self.assertEqual(missing, [], "write:\n" + "\n".join(missing))
+        self.assertEqual(sorted(drawn.keys() - expected.keys()), [], "strike these")
 
     def test_table_of_states_is_that_of_the_session(self) -> None:
         methods = list(Method)
@@ -243,15 +214,6 @@ class ArchitectureTests(SynchronousTestCase):
 
 
 def test_suite() -> unittest.TestSuite:
-    """What trial runs instead of everything that it finds; see the module's docstring."""
-    suite = unittest.TestSuite()
-    if CHECKOUT is not None:
-        for case in (
-            LinkTests,
-            CommandTests,
-            OperationsTests,
-            ProtocolMapTests,
-            ArchitectureTests,
-        ):
-            suite.addTest(TestLoader().loadClass(case))
-    return suite
+    return suite_in_checkout(
+        LinkTests, CommandTests, OperationsTests, ProtocolMapTests, ArchitectureTests
+    )

@@ -1,0 +1,1 @@
+"""What is kept of a film: snapshots and recordings, as the frames came."""

@@ -1,0 +1,1 @@
+"""What becomes of packets: taken in, counted, put in order, made frames, placed in the film."""

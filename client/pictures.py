@@ -1,0 +1,154 @@
+"""Pictures for the screen: decoded in a thread at the size of the window, the newest first."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from io import BytesIO
+from typing import Protocol, TypeVar
+
+from PIL import Image
+from twisted.internet.defer import Deferred
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from .interfaces import PlacedFrame
+
+_log = Logger()
+T = TypeVar("T")
+
+# 8K has 33 million; what claims to be larger is meant to fill the memory.
+MAX_PIXELS = 50_000_000
+# Where frames were skipped, so many that follow are made in a hurry: some seconds.
+HURRIED_FRAMES = 100
+
+
+class InThread(Protocol):
+    """How work that takes long leaves the reactor."""
+
+    def __call__(self, work: Callable[[], T], /) -> "Deferred[T]":
+        """Run ``work`` elsewhere; its result, or what it raised, comes back in the reactor."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A frame that can be shown.
+
+    Attributes:
+        frame: What it was made of.
+        image: RGB, as large as fits into the window with its proportions kept.
+    """
+
+    frame: PlacedFrame
+    image: Image.Image
+
+
+class Decoder:
+    """Turns frames into pictures, one at a time; of those that wait, only the newest is kept.
+
+    So a machine that is too slow shows fewer frames, never later ones; and before that, it scales
+    them more coarsely for a while.
+
+    Args:
+        in_thread: Where the work is done.
+        size: Width and height in pixels of the window's picture, asked for each frame.
+        show: Called with each picture.
+
+    Attributes:
+        skipped: Frames that a newer one took the place of.
+        broken: Frames that are no picture.
+    """
+
+    def __init__(
+        self,
+        in_thread: InThread,
+        size: Callable[[], tuple[int, int]],
+        show: Callable[[Picture], None],
+    ) -> None:
+        self._in_thread = in_thread
+        self._size = size
+        self._show = show
+        self._is_busy = False
+        self._is_wanted = False  # what is being decoded
+        self._waiting: PlacedFrame | None = None
+        self._hurried = 0  # so many frames to come are scaled coarsely
+        self.skipped = 0
+        self.broken = 0
+
+    def take(self, frame: PlacedFrame) -> None:
+        """Show this frame as soon as may be, unless a newer one comes first."""
+        if self._is_busy:
+            if self._waiting is not None:
+                self.skipped += 1
+                self._hurried = HURRIED_FRAMES
+            self._waiting = frame
+        else:
+            self._begin(frame)
+
+    def forget(self) -> None:
+        """What waits, or is being decoded, is not wanted any more."""
+        self._waiting = None
+        self._is_wanted = False
+
+    def _begin(self, frame: PlacedFrame) -> None:
+        jpeg, size, is_hurried = frame.frame.jpeg, self._size(), self._hurried > 0
+        self._hurried = max(0, self._hurried - 1)
+        self._is_busy = self._is_wanted = True
+        done = self._in_thread(lambda: decoded(jpeg, size, is_hurried=is_hurried))
+        done.addCallbacks(lambda image: self._decoded(Picture(frame, image)), self._failed)
+        done.addErrback(lambda failure: _log.failure("a picture was not shown", failure))
+        done.addCallback(lambda _: self._next())
+
+    def _decoded(self, picture: Picture) -> None:
+        if self._is_wanted:
+            self._show(picture)
+
+    def _failed(self, failure: Failure) -> None:
+        failure.trap(OSError, ValueError, Image.DecompressionBombError)
+        self.broken += 1
+        if self.broken == 1:
+            reason = failure.getErrorMessage()
+            _log.warn("frames come that are no pictures, the first: {reason}", reason=reason)
+
+    def _next(self) -> None:
+        self._is_busy = False
+        frame, self._waiting = self._waiting, None
+        if frame is not None:
+            self._begin(frame)
+
+
+def decoded(jpeg: bytes, size: tuple[int, int], *, is_hurried: bool = False) -> Image.Image:
+    """A picture as large as fits into a size, its proportions kept.
+
+    Args:
+        jpeg: As a file has it.
+        size: Width and height in pixels.
+        is_hurried: Scale coarsely, in a tenth of the time.
+
+    Raises:
+        OSError: It is no picture.
+        ValueError: It is too large to be honest.
+        PIL.Image.DecompressionBombError: It is far too large.
+    """
+    image: Image.Image = Image.open(BytesIO(jpeg), formats=("JPEG",))
+    if image.width * image.height > MAX_PIXELS:
+        raise ValueError(f"{image.width} x {image.height} pixels")
+    target = fitted(image.size, size)
+    # libjpeg leaves out work at 1/2, 1/4 and 1/8 of the size; the rest is scaled afterwards.
+    image.draft("RGB", target)
+    image.load()
+    rgb = image if image.mode == "RGB" else image.convert("RGB")
+    if rgb.size == target:
+        return rgb
+    return rgb.resize(target, Image.Resampling.NEAREST if is_hurried else Image.Resampling.BILINEAR)
+
+
+def fitted(picture: tuple[int, int], window: tuple[int, int]) -> tuple[int, int]:
+    """The largest size with the proportions of a picture that fits into a window.
+
+    Args:
+        picture: Width and height, above 0.
+        window: Width and height; at least one pixel is left of each side.
+    """
+    factor = min(window[0] / picture[0], window[1] / picture[1])
+    width, height = (max(1, round(side * factor)) for side in picture)
+    return width, height

@@ -1,0 +1,1 @@
+"""What is said to a server, and what it says: connections, dialects, logins, addresses."""

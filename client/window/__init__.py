@@ -1,0 +1,1 @@
+"""What a person sees and touches: the window, its parts, and the words and drawings in them."""

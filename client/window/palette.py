@@ -1,0 +1,31 @@
+"""The colours of the player."""
+
+BACKGROUND = "#181818"
+PANEL = "#212121"
+CONTROL = "#282828"
+PICTURE = "#000000"
+FIELD = "#121212"
+
+PLAY = "#FF0000"
+SETUP = "#3EA6FF"
+TEXT = "#FFFFFF"
+SECONDARY = "#AAAAAA"
+DISABLED = "#6B6B6B"
+ON_SETUP = "#0A1A27"  # white would be hard to read on so light a blue
+
+BUTTON = "#3D3D3D"
+BUTTON_HOVER = "#505050"
+BUTTON_OFF = "#303030"
+PLAY_HOVER = "#FF3333"
+SETUP_HOVER = "#6ABBFF"
+LINE = "#3A3A3A"
+
+GOOD = "#2BC253"
+WARNING = "#FFB300"
+ERROR = "#FF5A52"
+ERROR_BACKGROUND = "#40201F"  # behind a sentence about what does not work
+
+TRACK = "#4A4A4A"
+BUFFERED = "#8C8C8C"
+LOST = WARNING
+JITTER = "#C58AF9"
