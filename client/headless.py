@@ -289,7 +289,7 @@ class Run:
             sys.stderr.write(f"mjpegd-player: {self._fault}\n")
         if self._settings.is_json:
             self._headless.say_json(self._location, self._fault, recording)
-        else:
+        elif self._headless.tally.frames or not self._fault:
             self._headless.say()
 
     def _take(self, placed: PlacedFrame) -> None:

@@ -22,6 +22,7 @@ from .location import Location
 CONNECT_S = 10.0
 # OpenSSL's words, also for a certificate of another host.
 _DISTRUST = "certificate verify failed"
+_NO_TLS = "wrong version number"
 
 
 class Reactor(IReactorTCP, IReactorTime, IReactorPluggableNameResolver, Interface):
@@ -64,6 +65,8 @@ def why_lost(host: str, reason: Failure) -> PlayerError:
             f"Nobody vouches for the certificate of {host}: it may be another machine that "
             "answers. If you trust it all the same, start the player with --no-verify."
         )
+    if _NO_TLS in fault:
+        return ConnectError(f"{host} does not speak TLS on this port: try rtsp:// or another port.")
     return DisconnectedError(f"The connection to {host} broke: {fault}")
 
 

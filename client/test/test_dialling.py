@@ -190,3 +190,11 @@ class WhyLostTests(SynchronousTestCase):
 
         self.assertIsInstance(loss, ConnectError)
         self.assertIn("--no-verify", str(loss))
+
+    def test_a_server_may_not_speak_tls_at_all(self) -> None:
+        fault = Exception([("SSL routines", "", "wrong version number")])
+
+        loss = why_lost("camera", Failure(fault))
+
+        self.assertIsInstance(loss, ConnectError)
+        self.assertIn("try rtsp://", str(loss))

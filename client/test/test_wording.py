@@ -51,9 +51,9 @@ class FigureTests(SynchronousTestCase):
         self.assertEqual(times, ["1.2 ms", "10 ms", "41 ms", UNKNOWN])
 
     def test_small_shares_have_a_tenth(self) -> None:
-        shares = [percent_text(percent) for percent in (0.0, 0.42, 9.97, 100.0)]
+        shares = [percent_text(percent) for percent in (0.0, 0.049, 0.05, 0.42, 9.97, 100.0)]
 
-        self.assertEqual(shares, ["0 %", "0.4 %", "10 %", "100 %"])
+        self.assertEqual(shares, ["0 %", "<0.1 %", "0.1 %", "0.4 %", "10 %", "100 %"])
 
 
 class NameTests(SynchronousTestCase):

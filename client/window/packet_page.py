@@ -12,6 +12,7 @@ from .theme import Theme
 
 _ROW_BITS = 32
 _MARGIN = 4
+_RING = 2
 _ROW_HEIGHT = 34
 _LINE_GAP = 3
 _PART_GAP = 14
@@ -40,7 +41,7 @@ class PacketPage(ttk.Frame):
             width=1,
             height=1,
             background=palette.PANEL,
-            highlightthickness=theme.px(2),
+            highlightthickness=theme.px(_RING),
             highlightbackground=palette.PANEL,
             highlightcolor=palette.SETUP,
             takefocus=1,
@@ -68,7 +69,8 @@ class PacketPage(ttk.Frame):
 
     @property
     def _width(self) -> int:
-        return self.canvas.winfo_width() - 2 * self._theme.px(_MARGIN)
+        margin = self._theme.px(_MARGIN) + self._theme.px(_RING)
+        return self.canvas.winfo_width() - 2 * margin
 
     def _draw(self) -> None:
         shape = _shape(self._parts), self.canvas.winfo_width()

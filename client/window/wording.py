@@ -46,7 +46,9 @@ def milliseconds_text(value_ms: float | None) -> str:
 
 
 def percent_text(percent: float) -> str:
-    """A share: 0 %, 0.4 %, 12 %."""
+    """A share: 0 %, <0.1 %, 0.4 %, 12 %."""
+    if 0 < percent < 0.05:
+        return "<0.1 %"
     return f"{percent:.1f} %" if 0 < abs(percent) < 9.95 else f"{percent:.0f} %"
 
 

@@ -65,10 +65,10 @@ class LossTests(NetworkTestCase):
         self.assertEqual(self.sentence, "")
 
     async def test_what_was_lost_once_keeps_its_one_mark(self) -> None:
-        await self.play_through(Plan(drop=burst(30, 5)))
+        await self.play_through(Plan(drop=burst(10, 5)))
 
         await self.until(lambda: self.loss_marks > 0, "mark on the seek bar")
-        await self.until_after(60)
+        await self.until_after(30)
 
         self.assertEqual(self.loss_marks, 1)
 

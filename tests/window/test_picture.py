@@ -31,9 +31,11 @@ class PictureTests(WindowTestCase):
         number = await self.stand(daemon().url("slow.avi"))
 
         for _ in range(ROUNDS):
+            before = self.app.figures().frames_shown
             self.press(Method.PLAY)
             await self.until_other_than(number)
             self.assertEqual(self.named, number + 1)
+            self.assertEqual(self.app.figures().frames_shown, before + 1)
             number = await self.stand_still()
 
 
