@@ -96,6 +96,7 @@ class PlaybackTests(TestCase, GstCase):
         from twisted.internet import reactor
 
         super().setUp()
+        self.overlook_taken_ports()
         # The player has a clock of its own: in the end trial gets back the one that it had.
         self.patch(reactor, "seconds", reactor.seconds)
 

@@ -1,6 +1,7 @@
 """What the system tests share: a folder, a daemon that is stopped in the end, viewers, tools."""
 
 import os
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from unittest import SkipTest
@@ -37,6 +38,15 @@ class SystemTestCase(SynchronousTestCase):
             self.fail(f"{names} is missing")
         if missing:
             raise SkipTest(f"{names} is missing")
+
+    @staticmethod
+    def overlook_taken_ports() -> None:
+        """A player tries the next port; Twisted leaves the socket to the garbage collector.
+
+        Trial forgets this when the test is over.
+        """
+        message = r"unclosed <socket.*type=2,.*laddr=\('0\.0\.0\.0', 0\)>"
+        warnings.filterwarnings("ignore", message, ResourceWarning)
 
     def folder(self) -> Path:
         """A new folder."""

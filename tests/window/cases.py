@@ -100,6 +100,7 @@ class WindowTestCase(TestCase, SystemTestCase):
         from twisted.internet import reactor
 
         self.require(missing())
+        self.overlook_taken_ports()
         # The player has a clock of its own: in the end trial gets back the one that it had.
         self.patch(reactor, "seconds", reactor.seconds)
 
@@ -139,6 +140,7 @@ class WindowTestCase(TestCase, SystemTestCase):
 
     async def stand_still(self) -> int:
         """Press PAUSE, and wait until nothing moves; the number of the frame on the screen."""
+        await self.until(lambda: Method.PAUSE in self.enabled, "PAUSE")
         self.press(Method.PAUSE)
         await self.until_activity("paused")
         await self.until(lambda: self.named == self.number, "frame that is the one that is named")
@@ -207,6 +209,7 @@ class WindowTestCase(TestCase, SystemTestCase):
 
     def press(self, method: Method) -> None:
         """Press one of the four buttons."""
+        self.assertIn(method, self.enabled)
         self.click(self.app.window.control_panel.buttons[method])
 
     def key(self, name: str) -> None:
