@@ -280,7 +280,11 @@ class Laboratory:
         self.close("SETUP again")
         way = self._way(request, request.client_port)
         registry = self._house.registry
-        self._session = registry.create(self._connection.host, stream, Wishes(), "", way)
+        session = await registry.create(self._connection.host, stream, Wishes(), "", way)
+        if not self._connection.is_open:
+            session.close("the client has gone")
+            raise RTSPError(454, "the client has gone")
+        self._session = session
 
     def _way(self, request: LabRequest, port: int) -> Way:
         connection = self._connection

@@ -349,7 +349,8 @@ async def _setup(exchange: Exchange) -> Response:
     registry = exchange.house.registry
     if session is None:
         _check_room(exchange)
-        session = registry.create(exchange.connection.host, stream, wishes, echoed, way)
+        session = await registry.create(exchange.connection.host, stream, wishes, echoed, way)
+        _check_present(exchange, session)
         exchange.session = session
         exchange.connection.sessions[session.identifier] = session
         session.attach(exchange.connection)
@@ -373,6 +374,13 @@ def _check_blind_setup(exchange: Exchange) -> None:
 def _check_room(exchange: Exchange) -> None:
     if len(exchange.connection.sessions) >= exchange.house.limits.sessions_per_connection:
         raise RTSPError(453, "too many sessions on this connection")
+
+
+def _check_present(exchange: Exchange, session: Session) -> None:
+    """A session is made in vain if its client has gone meanwhile."""
+    if not exchange.connection.is_open:
+        session.close("the client has gone")
+        raise RTSPError(454, "the client has gone")
 
 
 def _choose_way(exchange: Exchange, form: JpegForm) -> tuple[Way, Transport]:

@@ -9,6 +9,7 @@ from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
+from mjpegd.admission import Admission
 from mjpegd.errors import RTSPError
 from mjpegd.limits import Limits
 from mjpegd.logs import shown
@@ -33,10 +34,12 @@ class Registry:
     Args:
         clock: Time for timeouts and for media.
         wall_clock: Unix seconds, for sender reports.
-        limits: How many there may be, and for how long.
+        limits: How long they may live.
+        admission: Whether there is room for one.
         cname: Who sends, for RTCP (RFC 3550 section 6.5.1).
         loop: Films repeat where their URL does not say otherwise.
         random: For SSRC and start values, which are no secrets.
+        prefix: What identifiers begin with, digits; for who has to find this registry by them.
     """
 
     def __init__(
@@ -44,17 +47,21 @@ class Registry:
         clock: IReactorTime,
         wall_clock: Callable[[], float],
         limits: Limits,
+        admission: Admission,
         cname: str,
         *,
         loop: bool,
         random: Random,
+        prefix: str = "",
     ) -> None:
         self.clock = clock
         self.wall_clock = wall_clock
         self.limits = limits
         self.loop = loop
+        self._admission = admission
         self._cname = cname
         self._random = random
+        self._prefix = prefix
         self._sessions: dict[str, Session] = {}
         self._by_ssrc: dict[int, Session] = {}
         self._by_address: dict[tuple[str, int], Session] = {}
@@ -63,14 +70,30 @@ class Registry:
     def __len__(self) -> int:
         return len(self._sessions)
 
-    def create(self, host: str, stream: Stream, wishes: Wishes, url: str, way: Way) -> Session:
-        """A new session in state READY.
+    async def create(
+        self, host: str, stream: Stream, wishes: Wishes, url: str, way: Way
+    ) -> Session:
+        """A new session in state READY. The client may have gone when it is there.
 
         Raises:
             RTSPError: 453, there are too many.
         """
-        if len(self._sessions) >= self.limits.sessions:
-            raise RTSPError(453, f"there are {len(self._sessions)} sessions already")
+        await self._admission.take_seat(host)
+        try:
+            session = self._create(host, stream, wishes, url, way)
+        except BaseException:
+            self._admission.give_back_seat(host)
+            raise
+        _log.info(
+            "session {session} of {peer}: {stream} by {way}",
+            session=session.identifier,
+            peer=host,
+            stream=shown(stream.title),
+            way=way.description,
+        )
+        return session
+
+    def _create(self, host: str, stream: Stream, wishes: Wishes, url: str, way: Way) -> Session:
         if way.lifetime is Lifetime.LABORATORY:
             rtp = RTPStream(ssrc=0, sequence=FIRST_SEQUENCE, first_ticks=1, cname=self._cname)
         else:
@@ -85,13 +108,6 @@ class Registry:
             self._by_ssrc[rtp.ssrc] = session
         self._know_addresses(session)
         self._tend_while_needed()
-        _log.info(
-            "session {session} of {peer}: {stream} by {way}",
-            session=identifier,
-            peer=host,
-            stream=shown(stream.title),
-            way=way.description,
-        )
         return session
 
     def find(self, identifier: str, host: str) -> Session:
@@ -123,6 +139,7 @@ class Registry:
         self._sessions.pop(session.identifier, None)
         self._by_ssrc.pop(session.rtp.ssrc, None)
         self._forget_addresses(session)
+        self._admission.give_back_seat(session.host)
 
     def end_all(self, reason: str) -> None:
         """Say BYE to everybody."""
@@ -152,7 +169,8 @@ class Registry:
             if lifetime is Lifetime.LABORATORY:
                 identifier = str(secrets.choice(SESSIONS))
             else:
-                identifier = str(secrets.randbelow(10**IDENTIFIER_DIGITS)).zfill(IDENTIFIER_DIGITS)
+                number = str(secrets.randbelow(10**IDENTIFIER_DIGITS))
+                identifier = self._prefix + number.zfill(IDENTIFIER_DIGITS)
             if identifier not in self._sessions:
                 return identifier
 

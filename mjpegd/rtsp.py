@@ -12,8 +12,6 @@ One request is answered before the next is looked at, so that answers keep their
 """
 
 import socket
-from collections import Counter
-from collections.abc import Callable
 from dataclasses import replace
 from email.utils import formatdate
 from enum import Enum, auto
@@ -37,10 +35,10 @@ from zope.interface import implementer
 
 from mjpegd import __version__
 from mjpegd.addresses import plain_host
+from mjpegd.admission import FAREWELL_S, Admission, Refusals
 from mjpegd.errors import RTSPError
 from mjpegd.flow import Alarm, Allowance, Outflow, Patience
 from mjpegd.laboratory import Laboratory
-from mjpegd.limits import Limits
 from mjpegd.logs import shown
 from mjpegd.methods import Exchange, House, answer, session_fields
 from mjpegd.rtp import MALFORMED_RTCP
@@ -74,10 +72,6 @@ HTTP_ANSWER = (
 KEEP_ALIVE = {"TCP_KEEPIDLE": 30, "TCP_KEEPINTVL": 10, "TCP_KEEPCNT": 3}
 # A laboratory client sends a request in one piece; after this, nothing more will come of it.
 INCOMPLETE_S = 2.0
-# How long a client may take to read the last answer.
-FAREWELL_S = 2.0
-# Clients beyond the limits that are being told so; who comes then is closed without a word.
-MAX_REFUSALS = 64
 
 
 class StreamTransport(ITCPTransport, IConsumer, ISystemHandle):
@@ -594,81 +588,38 @@ class RTSPProtocol(LineReceiver):
         raise RTSPError(461, "no interleaved channel is free")
 
 
-class Refusal(Protocol):
-    """Tells a client that there is no room for its connection.
-
-    Args:
-        clock: Time.
-        when_gone: Called when the connection is closed.
-    """
-
-    transport: ITCPTransport
-
-    def __init__(self, clock: IReactorTime, when_gone: Callable[[], None]) -> None:
-        self._when_gone = when_gone
-        self._farewell = Alarm(clock)
-
-    @override
-    def connectionMade(self) -> None:
-        self.transport.write(Response(503).to_bytes())
-        # Closing before its request was taken would reset the connection, and it with the answer.
-        self.transport.loseWriteConnection()
-        self._farewell.set(FAREWELL_S, self.transport.abortConnection)
-
-    @override
-    def connectionLost(self, reason: Failure = connectionDone) -> None:
-        self._farewell.stop()
-        self._when_gone()
-
-
 class RTSPFactory(ServerFactory):
-    """Makes a protocol for each connection, within limits.
+    """Makes a protocol for each connection that is let in.
 
     Args:
         house: What all connections share.
+        admission: Whether there is room for one.
         clock: Time.
     """
 
     noisy = False
 
-    def __init__(self, house: House, clock: IReactorTime) -> None:
+    def __init__(self, house: House, admission: Admission, clock: IReactorTime) -> None:
         self.house = house
+        self._admission = admission
         self._clock = clock
-        self._limits: Limits = house.limits
         self._connections: set[RTSPProtocol] = set()
-        self._hosts: Counter[str] = Counter()
-        self._refusals = 0
+        self._refusals = Refusals(clock)
 
     @override
     def buildProtocol(self, addr: IAddress | None) -> Protocol | None:
-        host = plain_host(getattr(addr, "host", ""))
-        if len(self._connections) >= self._limits.connections:
-            return self._refuse("connections beyond the limit")
-        if self._hosts[host] >= self._limits.connections_per_address:
-            return self._refuse("connections beyond the limit of one address")
+        if not self._admission.connect(plain_host(getattr(addr, "host", ""))):
+            return self._refusals.protocol()
         protocol = RTSPProtocol(self.house, self._clock)
         protocol.factory = self
         self._connections.add(protocol)
-        self._hosts[host] += 1
         return protocol
-
-    def _refuse(self, kind: str) -> Protocol | None:
-        self.house.tally.count(kind)
-        if self._refusals >= MAX_REFUSALS:
-            return None
-        self._refusals += 1
-        return Refusal(self._clock, self._refused)
-
-    def _refused(self) -> None:
-        self._refusals -= 1
 
     def forget(self, protocol: RTSPProtocol) -> None:
         """A connection has closed."""
         if protocol in self._connections:
             self._connections.discard(protocol)
-            self._hosts[protocol.host] -= 1
-            if self._hosts[protocol.host] <= 0:
-                del self._hosts[protocol.host]
+            self._admission.disconnect(protocol.host)
 
     def hang_up_all(self) -> None:
         """Close every connection when what it was sent is written."""

@@ -31,6 +31,7 @@ from twisted.python.threadpool import ThreadPool
 from typing_extensions import override
 
 from mjpegd import __version__
+from mjpegd.admission import Headcount
 from mjpegd.catalogue import Catalogue
 from mjpegd.errors import ConfigurationError
 from mjpegd.logs import Tally, say_count, shown
@@ -165,15 +166,17 @@ class MjpegService(Service):
         self._catalogue = Catalogue(
             self._library, {card.title: card}, trains, self._workshop, reactor
         )
+        self._tally = Tally(reactor, say_count)
+        admission = Headcount(settings.limits, self._tally)
         self._registry = Registry(
             reactor,
             time.time,
             settings.limits,
+            admission,
             f"mjpegd@{socket.gethostname()}",
             loop=settings.loop,
             random=SystemRandom(),
         )
-        self._tally = Tally(reactor, say_count)
         house = House(
             catalogue=self._catalogue,
             registry=self._registry,
@@ -185,7 +188,7 @@ class MjpegService(Service):
             wall_clock=time.time,
             started=int(time.time()),
         )
-        self._factory = RTSPFactory(house, reactor)
+        self._factory = RTSPFactory(house, admission, reactor)
 
     def _given_up(self, fault: ConfigurationError) -> SystemExit:
         """The way out of twistd with status 1 and one line on standard error.

@@ -24,6 +24,7 @@ from twisted.python.failure import Failure
 from typing_extensions import override
 from zope.interface import implementer
 
+from mjpegd.admission import Admission, Headcount
 from mjpegd.catalogue import Catalogue
 from mjpegd.errors import MediaError, MediaNotFoundError
 from mjpegd.interfaces import IFrameSource, InThread
@@ -395,6 +396,8 @@ class Server:
         limits: Bounds other than the daemon's own.
         loop: Films repeat.
         in_thread: How work leaves the reactor.
+        admission: Who counts; otherwise it is done here.
+        prefix: What identifiers of sessions begin with.
 
     Attributes:
         clock: Time.
@@ -413,6 +416,8 @@ class Server:
         loop: bool = False,
         film: FakeFilm | None = None,
         in_thread: InThread = at_once,
+        admission: Admission | None = None,
+        prefix: str = "",
     ) -> None:
         self.clock = Clock()
         self.shelf = Shelf()
@@ -427,21 +432,30 @@ class Server:
             workshop(in_thread),
             self.clock,
         )
+        tally = Tally(self.clock, say_count)
+        self.admission = Headcount(limits, tally) if admission is None else admission
         self.registry = Registry(
-            self.clock, self.unix_s, limits, "mjpegd@test", loop=loop, random=Random(1)
+            self.clock,
+            self.unix_s,
+            limits,
+            self.admission,
+            "mjpegd@test",
+            loop=loop,
+            random=Random(1),
+            prefix=prefix,
         )
         self.house = House(
             catalogue=catalogue,
             registry=self.registry,
             ports=self.ports,
             limits=limits,
-            tally=Tally(self.clock, say_count),
+            tally=tally,
             max_packet_bytes=1400,
             max_laboratory_bytes=20_480,
             wall_clock=self.unix_s,
             started=STARTED_UNIX_S,
         )
-        self.factory = RTSPFactory(self.house, self.clock)
+        self.factory = RTSPFactory(self.house, self.admission, self.clock)
 
     def unix_s(self) -> float:
         """The time of day."""

@@ -95,7 +95,7 @@ class FloorTests(SynchronousTestCase):
         floors = [
             {"limits", "addresses", "cache", "packing", "wishes"},
             {"flow", "playhead", "rtp", "workshop"},
-            {"treatment"},
+            {"treatment", "admission"},
             {"stream"},
             {"playout", "catalogue", "ports"},
             {"session"},

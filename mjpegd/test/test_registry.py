@@ -30,6 +30,12 @@ class RegistryTests(SynchronousTestCase):
 
         self.assertEqual(len({client.session for client in clients}), 100)
 
+    def test_identifiers_begin_as_they_are_told_to(self) -> None:
+        client = Server(prefix="07").connect()
+        client.setup(UDP)
+
+        self.assertRegex(client.session, r"\A07[0-9]{20}\Z")
+
     def test_streams_start_anywhere(self) -> None:
         for _ in range(20):
             self.server.connect().play(UDP)
