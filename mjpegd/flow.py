@@ -2,10 +2,21 @@
 
 from collections.abc import Callable
 
-from twisted.internet.interfaces import IDelayedCall, IPushProducer, IReactorTime
+from twisted.internet.interfaces import (
+    IConsumer,
+    IDelayedCall,
+    IPushProducer,
+    IReactorTime,
+    ISystemHandle,
+    ITCPTransport,
+)
 from zope.interface import implementer
 
 from mjpegd.limits import Limits
+
+
+class StreamTransport(ITCPTransport, IConsumer, IPushProducer, ISystemHandle):
+    """What a protocol of ours needs of its transport; TCP and TLS have it."""
 
 
 @implementer(IPushProducer)

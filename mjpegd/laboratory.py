@@ -287,13 +287,14 @@ class Laboratory:
         self._session = session
 
     def _way(self, request: LabRequest, port: int) -> Way:
-        connection = self._connection
+        connection, ports = self._connection, self._house.ports
+        leaves_from = ports.address_for(connection.host, connection.local_host)
         most = self._house.max_laboratory_bytes
         if request.line_end == "\r\n":
             most = min(most, JAVA_MAX_PACKET_BYTES)
         return Way(
             # The second port is never used: the dialect has no RTCP.
-            sender=self._house.ports.sender(connection.host, (port, port), connection.local_host),
+            sender=ports.sender(connection.host, (port, port), leaves_from),
             packing=LaboratoryPacking(most),
             lifetime=Lifetime.LABORATORY,
             description=f"laboratory, UDP port {port}",

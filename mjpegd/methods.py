@@ -58,8 +58,12 @@ class MediaPorts(Protocol):
         """Whether a viewer of this address can be sent to."""
         ...
 
+    def address_for(self, viewer: str, reached: str) -> str:
+        """The address that media for a viewer leaves from, which reached a server's address."""
+        ...
+
     def sender(self, host: str, ports: tuple[int, int], local_host: str) -> IPacketSender:
-        """A way to a viewer's ports, from the address that it connected to."""
+        """A way to a viewer's ports, from an address of this machine."""
         ...
 
 
@@ -424,14 +428,20 @@ def _udp_way(
     exchange: Exchange, client_port: tuple[int, int], form: JpegForm
 ) -> tuple[Way, Transport]:
     connection, ports = exchange.connection, exchange.house.ports
+    leaves_from = ports.address_for(connection.host, connection.local_host)
     way = Way(
-        sender=ports.sender(connection.host, client_port, connection.local_host),
+        sender=ports.sender(connection.host, client_port, leaves_from),
         packing=JpegPacking(_payload_bytes(exchange), interleaved=False, form=form),
         lifetime=Lifetime.DATAGRAM,
         description=f"UDP, ports {client_port[0]}-{client_port[1]}",
         report_ports=client_port,
     )
-    return way, Transport(client_port=client_port, server_port=ports.ports)
+    return way, Transport(
+        client_port=client_port,
+        server_port=ports.ports,
+        # Without need it is not said: behind NAT it misleads players.
+        source=leaves_from if leaves_from != connection.local_host else None,
+    )
 
 
 def _payload_bytes(exchange: Exchange) -> int:

@@ -3,7 +3,7 @@
 import os
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from ipaddress import ip_address
 from pathlib import Path
@@ -31,7 +31,10 @@ MIN_LABORATORY_BYTES = 1024
 # VLC asks again 2 s before the timeout, gortsplib 5 s: below 20 they come too late.
 TIMEOUTS_S = (20, 3600)
 MAX_COUNT = 1_000_000
-MAX_WORKERS = 256
+MAX_MAKERS = 256
+# Their numbers stand in identifiers of sessions as two digits.
+MAX_WORKERS = 64
+ENCRYPTED_ENDPOINTS = ("ssl:", "tls:", "haproxy:ssl:", "haproxy:tls:")
 # Python, PyAV and one film of moderate size.
 MIN_DECODER_MIB = 256
 
@@ -65,6 +68,7 @@ class Settings:
         port: TCP port of RTSP; 0 for any.
         interface: Address to bind TCP and UDP to; empty for all.
         listen: Endpoint descriptions that replace port; empty for none.
+        workers: How many processes serve.
         media: The media folder.
         frame_rate: Frames per second for films that do not say.
         loop: Films repeat where their URL does not say otherwise.
@@ -78,6 +82,7 @@ class Settings:
     port: int
     interface: str
     listen: tuple[str, ...]
+    workers: int
     media: Path
     frame_rate: Fraction
     loop: bool
@@ -86,6 +91,16 @@ class Settings:
     max_laboratory_bytes: int
     making: Making
     limits: Limits
+
+    @property
+    def share(self) -> "Settings":
+        """The same for one of the workers: what is made at a time is divided among them."""
+        making = replace(
+            self.making,
+            threads=max(1, self.making.threads // self.workers),
+            decoders=max(1, self.making.decoders // self.workers),
+        )
+        return replace(self, making=making)
 
 
 class Options(usage.Options):
@@ -107,6 +122,13 @@ where PyAV is installed (pip install 'mjpegd[containers]')."""
             None,
             "Address of this machine to listen on and to send from, IPv4 or IPv6, "
             "e.g. 127.0.0.1 for viewers on this machine only. [default: all addresses]",
+        ],
+        [
+            "workers",
+            "w",
+            "1",
+            "Processes that serve. Each takes a core, and has RTP ports of its own, which follow "
+            "each other from --rtp-port on.",
         ],
         ["media", "m", "./videos", "The folder with the films; it may come later."],
         [
@@ -265,14 +287,16 @@ def _checked(options: Mapping[str, Any]) -> Settings:  # Any: usage.Options is a
         connections_per_address=_whole(options, "max-connections-per-address", 1, MAX_COUNT),
         sessions=_whole(options, "max-sessions", 1, MAX_COUNT),
     )
+    workers = _whole(options, "workers", 1, MAX_WORKERS)
     return Settings(
         port=_whole(options, "port", 0, MAX_PORT),
         interface=_interface(options["interface"]),
-        listen=tuple(options["listen"]),
+        listen=_endpoints(options["listen"], workers),
+        workers=workers,
         media=_folder(options["media"]),
         frame_rate=_frame_rate(options["frame-rate"]),
         loop=bool(options["loop"]),
-        rtp_port=_even(_whole(options, "rtp-port", 0, MAX_PORT - 1)),
+        rtp_port=_even(_whole(options, "rtp-port", 0, MAX_PORT + 1 - 2 * workers)),
         max_packet_bytes=_whole(options, "max-packet-size", MIN_PACKET_BYTES, MAX_DATAGRAM_BYTES),
         max_laboratory_bytes=_whole(
             options, "lab-max-packet-size", MIN_LABORATORY_BYTES, MAX_DATAGRAM_BYTES
@@ -307,8 +331,18 @@ def _whole(options: Mapping[str, Any], name: str, least: int, most: int) -> int:
 
 def _per_core(options: Mapping[str, Any], name: str, count: int) -> int:
     if options[name] is None:
-        return min(count * (os.cpu_count() or 1), MAX_WORKERS)
-    return _whole(options, name, 1, MAX_WORKERS)
+        return min(count * (os.cpu_count() or 1), MAX_MAKERS)
+    return _whole(options, name, 1, MAX_MAKERS)
+
+
+def _endpoints(descriptions: Sequence[str], workers: int) -> tuple[str, ...]:
+    encrypted = [one for one in descriptions if one.startswith(ENCRYPTED_ENDPOINTS)]
+    if encrypted and workers > 1:
+        raise usage.UsageError(
+            f"--listen {encrypted[0]!r}: a connection that Twisted encrypts cannot be handed to "
+            "a worker; take --workers 1"
+        )
+    return tuple(descriptions)
 
 
 def _even(port: int) -> int:

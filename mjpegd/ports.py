@@ -4,6 +4,7 @@ import contextlib
 import errno
 import os
 import socket
+from collections.abc import Sequence
 
 from twisted.internet.defer import maybeDeferred
 from twisted.internet.interfaces import IListeningPort, IReactorSocket, IReactorTime
@@ -23,6 +24,8 @@ RECEIVED_BYTES = 2048
 SEND_BUFFER_BYTES = 4 << 20
 # Free ports come at random; half of them are even, and their neighbour is mostly free.
 PAIR_TRIES = 64
+# Nothing is sent to it (RFC 863).
+DISCARD_PORT = 9
 # What a socket is bound to that has all addresses.
 _ANY_ADDRESS = frozenset({"", "0.0.0.0", "::"})  # noqa: S104 - compared with, not bound to
 # What people ask about, and what helps.
@@ -109,19 +112,18 @@ def bind_stream(interface: str, port: int) -> socket.socket:
     return sock
 
 
+Pair = tuple[socket.socket, socket.socket]
+
+
 class MediaPorts:
-    """The RTP and RTCP ports that all viewers share: an even port and the one above it.
+    """The RTP and RTCP ports that all viewers of a process share.
 
     Args:
-        interface: Address to send from and to listen on; empty for all.
-        port: The RTP port, even; 0 for any free pair.
-
-    Raises:
-        ConfigurationError: They cannot be had; says what to do.
+        pair: The sockets of both, as `bind_pair` makes them.
     """
 
-    def __init__(self, interface: str, port: int) -> None:
-        rtp, rtcp = _bind_pair(interface, port)
+    def __init__(self, pair: Pair) -> None:
+        rtp, rtcp = pair
         self._family = rtp.family
         self._rtp = _media_socket(rtp)
         self._rtcp = _media_socket(rtcp)
@@ -136,6 +138,22 @@ class MediaPorts:
     def reaches(self, host: str) -> bool:
         """Whether a viewer of this address can be sent to; a socket may know one family only."""
         return self._rtp.reaches(host)
+
+    def address_for(self, viewer: str, reached: str) -> str:
+        """The address of this machine that media for a viewer leaves from; empty if unknown.
+
+        Args:
+            viewer: The viewer's address; `reaches` is true of it.
+            reached: The address that it connected to: mostly this machine's, but behind a proxy
+                it may be the proxy's.
+        """
+        if _is_own(reached):
+            return reached
+        # The routing decides; what it would decide, a connected socket tells.
+        with contextlib.suppress(OSError), bind(socket.SOCK_DGRAM, self._rtp.host, 0) as probe:
+            probe.connect(self._rtp.address_of(viewer, DISCARD_PORT))
+            return plain_host(probe.getsockname()[0])
+        return ""
 
     def start(
         self, reactor: IReactorSocket, clock: IReactorTime, on_report: OnReport, tally: Tally
@@ -171,7 +189,25 @@ def _media_socket(sock: socket.socket) -> MediaSocket:
     return MediaSocket(sock)
 
 
-def _bind_pair(interface: str, port: int) -> tuple[socket.socket, socket.socket]:
+def _is_own(host: str) -> bool:
+    """This machine has the address."""
+    try:
+        bind(socket.SOCK_DGRAM, host, 0).close()
+    except OSError:
+        return False
+    return True
+
+
+def bind_pair(interface: str, port: int) -> Pair:
+    """Bind sockets for RTP and RTCP: an even port and the one above it.
+
+    Args:
+        interface: Address to send from and to listen on; empty for all.
+        port: The RTP port, even; 0 for any free pair.
+
+    Raises:
+        ConfigurationError: They cannot be had; says what to do.
+    """
     if port:
         return _bind_given_pair(interface, port)
     for _ in range(PAIR_TRIES):
@@ -181,7 +217,42 @@ def _bind_pair(interface: str, port: int) -> tuple[socket.socket, socket.socket]
     raise ConfigurationError("--rtp-port: no free pair of UDP ports was found; name one")
 
 
-def _bind_given_pair(interface: str, port: int) -> tuple[socket.socket, socket.socket]:
+def bind_pairs(interface: str, port: int, count: int) -> list[Pair]:
+    """So many pairs (see `bind_pair`); from a given port on they follow each other.
+
+    Raises:
+        ConfigurationError: They cannot be had; says what to do.
+    """
+    pairs: list[Pair] = []
+    try:
+        while len(pairs) < count:
+            pairs.append(bind_pair(interface, port and port + 2 * len(pairs)))
+    except ConfigurationError:
+        close_pairs(pairs)
+        raise
+    return pairs
+
+
+def close_pairs(pairs: Sequence[Pair]) -> None:
+    """Give the ports back."""
+    for pair in pairs:
+        for sock in pair:
+            sock.close()
+
+
+def port_ranges(pairs: Sequence[Pair]) -> str:
+    """The numbers of all pairs, for people: ``6970-6973``, ``6970-6971 and 8000-8001``."""
+    ranges: list[list[int]] = []
+    for rtp, rtcp in pairs:
+        first, last = rtp.getsockname()[1], rtcp.getsockname()[1]
+        if ranges and ranges[-1][1] + 1 == first:
+            ranges[-1][1] = last
+        else:
+            ranges.append([first, last])
+    return " and ".join(f"{first}-{last}" for first, last in ranges)
+
+
+def _bind_given_pair(interface: str, port: int) -> Pair:
     number = port
     try:
         rtp = bind(socket.SOCK_DGRAM, interface, number)
@@ -196,7 +267,7 @@ def _bind_given_pair(interface: str, port: int) -> tuple[socket.socket, socket.s
         raise explained(refusal, f"--rtp-port: UDP port {number}{where}", interface) from None
 
 
-def _try_free_pair(interface: str) -> tuple[socket.socket, socket.socket] | None:
+def _try_free_pair(interface: str) -> Pair | None:
     try:
         first = bind(socket.SOCK_DGRAM, interface, 0)
     except OSError as refusal:

@@ -20,11 +20,9 @@ from twisted.internet.address import IPv4Address, IPv6Address
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import (
     IAddress,
-    IConsumer,
     IHalfCloseableProtocol,
     IReactorTime,
     ISystemHandle,
-    ITCPTransport,
 )
 from twisted.internet.protocol import Protocol, ServerFactory, connectionDone
 from twisted.logger import Logger
@@ -37,7 +35,7 @@ from mjpegd import __version__
 from mjpegd.addresses import plain_host
 from mjpegd.admission import FAREWELL_S, Admission, Refusals
 from mjpegd.errors import RTSPError
-from mjpegd.flow import Alarm, Allowance, Outflow, Patience
+from mjpegd.flow import Alarm, Allowance, Outflow, Patience, StreamTransport
 from mjpegd.laboratory import Laboratory
 from mjpegd.logs import shown
 from mjpegd.methods import Exchange, House, answer, session_fields
@@ -72,10 +70,6 @@ HTTP_ANSWER = (
 KEEP_ALIVE = {"TCP_KEEPIDLE": 30, "TCP_KEEPINTVL": 10, "TCP_KEEPCNT": 3}
 # A laboratory client sends a request in one piece; after this, nothing more will come of it.
 INCOMPLETE_S = 2.0
-
-
-class StreamTransport(ITCPTransport, IConsumer, ISystemHandle):
-    """What a protocol of ours needs of its transport; TCP and TLS have it."""
 
 
 class Phase(Enum):

@@ -52,6 +52,11 @@ class MediaSocket:
         """The port that it is bound to."""
         return int(self._sock.getsockname()[1])
 
+    @property
+    def host(self) -> str:
+        """The address that it is bound to."""
+        return str(self._sock.getsockname()[0])
+
     def reaches(self, host: str) -> bool:
         """Whether it can send to this host: not every socket knows both families."""
         return self._is_ipv6 if ":" in host else self._is_ipv4
@@ -130,7 +135,7 @@ class UDPSender:
         rtcp: The socket that reports leave from.
         host: The viewer's address.
         ports: The viewer's RTP and RTCP ports.
-        local_host: The address that the viewer connected to.
+        local_host: The address of this machine that packets leave from.
         clock: Time.
     """
 

@@ -76,6 +76,20 @@ class FolderState(Enum):
     NOT_A_FOLDER = "is not a folder"
     UNREADABLE = "cannot be read"
 
+    @classmethod
+    def of(cls, folder: Path) -> "FolderState":
+        """What a folder is like; may wait for the disk."""
+        try:
+            # Behind its slash, so that a folder that may be listed but not entered fails as well.
+            os.scandir(f"{folder}/.").close()
+        except FileNotFoundError:
+            return cls.MISSING
+        except NotADirectoryError:
+            return cls.NOT_A_FOLDER
+        except OSError:
+            return cls.UNREADABLE
+        return cls.READABLE
+
 
 class Library:
     """The films in a folder and the folders below it.
@@ -107,16 +121,7 @@ class Library:
 
     def state(self) -> FolderState:
         """What the media folder is like; may wait for the disk."""
-        try:
-            # Behind its slash, so that a folder that may be listed but not entered fails as well.
-            os.scandir(f"{self._root}/.").close()
-        except FileNotFoundError:
-            return FolderState.MISSING
-        except NotADirectoryError:
-            return FolderState.NOT_A_FOLDER
-        except OSError:
-            return FolderState.UNREADABLE
-        return FolderState.READABLE
+        return FolderState.of(self._root)
 
     def locate(self, path: str) -> "Deferred[Place]":
         """What a URL names.

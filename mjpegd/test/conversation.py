@@ -122,6 +122,7 @@ class Ports:
         asked: Host, ports and local host of each sender that was made.
         senders: The senders, in the same order.
         out_of_reach: Hosts that the ports cannot send to.
+        behind_proxy: This machine's address, where viewers connect to another one.
     """
 
     ports = (6970, 6971)
@@ -130,10 +131,15 @@ class Ports:
         self.asked: list[tuple[str, tuple[int, int], str]] = []
         self.senders: list[RecordingSender] = []
         self.out_of_reach: set[str] = set()
+        self.behind_proxy = ""
 
     def reaches(self, host: str) -> bool:
         """Whether a viewer of this address can be sent to."""
         return host not in self.out_of_reach
+
+    def address_for(self, viewer: str, reached: str) -> str:
+        """Where media leaves from; its own address where it was reached through a proxy."""
+        return self.behind_proxy or reached
 
     def sender(self, host: str, ports: tuple[int, int], local_host: str) -> RecordingSender:
         """A way that only remembers."""

@@ -95,7 +95,7 @@ class FloorTests(SynchronousTestCase):
         floors = [
             {"limits", "addresses", "cache", "packing", "wishes"},
             {"flow", "playhead", "rtp", "workshop"},
-            {"treatment", "admission"},
+            {"treatment", "admission", "proxied"},
             {"stream"},
             {"playout", "catalogue", "ports"},
             {"session"},
@@ -104,21 +104,29 @@ class FloorTests(SynchronousTestCase):
             {"laboratory"},
             {"rtsp"},
             {"options"},
-            {"service", "examination"},
-            {"doctor"},
+            {"listening", "theatre", "examination"},
+            {"doctor", "workers.first_words", "workers.messages", "workers.relay"},
+            {"workers.arrivals", "workers.crew", "workers.worker"},
+            {"workers.acceptor", "workers.__main__"},
+            {"service"},
         ]
         found = modules()
         height = {f"mjpegd.{name}": level for level, floor in enumerate(floors) for name in floor}
-        roots = {name for name in found if name.count(".") == 1 and name not in COMMON}
-        packages = {"mjpegd.wire", "mjpegd.pictures", "mjpegd.sources", "mjpegd.senders"}
-        self.assertEqual(set(height), roots - packages, "each module of the root has its floor")
+        packages = {f"mjpegd.{name}" for name in ("wire", "pictures", "sources", "senders")}
+        shell = {
+            name
+            for name in found
+            if name not in COMMON | {"mjpegd.workers"}
+            and not any(is_below(name, package) for package in packages)
+        }
+        self.assertEqual(set(height), shell, "each module of the shell has its floor")
         for name, level in height.items():
             for imported in imports(found[name]):
                 self.assertLess(height.get(imported, -1), level, f"{name} imports {imported}")
 
-    def test_the_global_reactor_is_named_in_service_only(self) -> None:
+    def test_the_global_reactor_is_named_where_a_process_begins(self) -> None:
         for name, tree in modules().items():
-            if name != "mjpegd.service":
+            if name not in {"mjpegd.service", "mjpegd.workers.__main__"}:
                 self.assertNotIn("twisted.internet.reactor", self.names_imported(tree), name)
 
     @staticmethod

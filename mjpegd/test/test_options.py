@@ -25,6 +25,7 @@ class DefaultTests(SynchronousTestCase):
                 port=8554,
                 interface="",
                 listen=(),
+                workers=1,
                 media=Path("videos"),
                 frame_rate=Fraction(24),
                 loop=False,
@@ -51,6 +52,7 @@ class ValueTests(SynchronousTestCase):
             "--interface=::1",
             "--listen=tcp:1",
             "--listen=tcp:2",
+            "--workers=3",
             "--media=/films of ours",
             "--frame-rate=30000/1001",
             "--loop",
@@ -73,6 +75,7 @@ class ValueTests(SynchronousTestCase):
         self.assertEqual(given.port, 0)
         self.assertEqual(given.interface, "::1")
         self.assertEqual(given.listen, ("tcp:1", "tcp:2"))
+        self.assertEqual(given.workers, 3)
         self.assertEqual(given.media, Path("/films of ours"))
         self.assertEqual(given.frame_rate, Fraction(30_000, 1001))
         self.assertTrue(given.loop)
@@ -113,6 +116,8 @@ class ValueTests(SynchronousTestCase):
             ("--port=99999999999999999999", "--port"),
             ("--rtp-port=6971", "--rtp-port 6971: RTP takes an even port"),
             ("--rtp-port=65535", "--rtp-port '65535'"),
+            ("--workers=0", "--workers '0': a whole number from 1 to 64 is needed"),
+            ("--workers=65", "--workers '65'"),
             ("--interface=localhost", "--interface 'localhost': an address of this machine"),
             ("--media=", "--media: the name of a folder is needed"),
             ("--frame-rate=0", "--frame-rate '0'"),
@@ -140,6 +145,22 @@ class ValueTests(SynchronousTestCase):
             self.assertTrue(line.startswith("mjpeg-rtsp: "), line)
             self.assertIn(says, line)
             self.assertNotIn("\n", line)
+
+    def test_what_is_wrong_with_several_workers_only(self) -> None:
+        for arguments, says in [
+            (
+                ("--workers=4", "--rtp-port=65530"),
+                "--rtp-port '65530': a whole number from 0 to 65528",
+            ),
+            (
+                ("--workers=2", "--listen=ssl:8322"),
+                "--listen 'ssl:8322': a connection that Twisted encrypts cannot be handed to",
+            ),
+        ]:
+            with self.assertRaises(SystemExit) as caught:
+                settings(*arguments)
+            self.assertIn(says, str(caught.exception.code))
+            settings(*arguments[1:])
 
     def test_version_is_our_own(self) -> None:
         out = io.StringIO()

@@ -10,13 +10,25 @@ from typing_extensions import override
 
 from mjpegd.errors import ConfigurationError
 from mjpegd.logs import Tally, say_count
-from mjpegd.ports import BACKLOG, MediaPorts, bind, bind_stream, explained, url_of
+from mjpegd.ports import (
+    BACKLOG,
+    MediaPorts,
+    Pair,
+    bind,
+    bind_pair,
+    bind_pairs,
+    bind_stream,
+    close_pairs,
+    explained,
+    port_ranges,
+    url_of,
+)
 from mjpegd.wire.reports import ReceiverReport, Report, compound
 
 
 class PortsTestCase(SynchronousTestCase):
     def media_ports(self, interface: str = "127.0.0.1", port: int = 0) -> MediaPorts:
-        ports = MediaPorts(interface, port)
+        ports = MediaPorts(bind_pair(interface, port))
         self.addCleanup(lambda: self.successResultOf(_ended(ports)))
         return ports
 
@@ -125,7 +137,7 @@ class MediaPortsTests(PortsTestCase):
                 self.assertEqual((rtp % 2, rtcp), (0, rtp + 1))
 
     def test_a_pair_that_was_chosen_is_had(self) -> None:
-        free = MediaPorts("127.0.0.1", 0)
+        free = MediaPorts(bind_pair("127.0.0.1", 0))
         pair = free.ports
         self.successResultOf(_ended(free))
 
@@ -135,28 +147,28 @@ class MediaPortsTests(PortsTestCase):
         pair = self.media_ports().ports
 
         with self.assertRaises(ConfigurationError) as caught:
-            MediaPorts("127.0.0.1", pair[0])
+            bind_pair("127.0.0.1", pair[0])
 
         self.assertIn(
             f"--rtp-port: UDP port {pair[0]} of 127.0.0.1 is in use", str(caught.exception)
         )
 
     def test_a_neighbour_in_use_is_said_and_the_first_is_given_back(self) -> None:
-        free = MediaPorts("127.0.0.1", 0)
+        free = MediaPorts(bind_pair("127.0.0.1", 0))
         port = free.ports[0]
         self.successResultOf(_ended(free))
         taken = bind(socket.SOCK_DGRAM, "127.0.0.1", port + 1)
         self.addCleanup(taken.close)
 
         with self.assertRaises(ConfigurationError) as caught:
-            MediaPorts("127.0.0.1", port)
+            bind_pair("127.0.0.1", port)
 
         self.assertIn(f"UDP port {port + 1}", str(caught.exception))
         bind(socket.SOCK_DGRAM, "127.0.0.1", port).close()
 
     def test_an_address_of_another_machine_is_said(self) -> None:
         with self.assertRaises(ConfigurationError) as caught:
-            MediaPorts("192.0.2.7", 0)
+            bind_pair("192.0.2.7", 0)
 
         self.assertIn("this machine has no such address", str(caught.exception))
 
@@ -188,7 +200,7 @@ class StartedPortsTests(TestCase):
         from twisted.internet import reactor
 
         self.reports: Deferred[tuple[list[Report], str, int]] = Deferred()
-        self.ports = MediaPorts("", 0)
+        self.ports = MediaPorts(bind_pair("", 0))
         self.addCleanup(lambda: _ended(self.ports))
         running = cast(IReactorTime, reactor)  # the stubs do not know which reactor it is
         self.ports.start(
@@ -236,3 +248,64 @@ class URLTests(SynchronousTestCase):
     def test_others_are_named(self) -> None:
         self.assertEqual(url_of("192.0.2.1", 554), "rtsp://192.0.2.1:554/")
         self.assertEqual(url_of("::1", 554), "rtsp://[::1]:554/")
+
+
+class PairsTests(PortsTestCase):
+    def pairs(self, port: int, count: int) -> list[Pair]:
+        pairs = bind_pairs("127.0.0.1", port, count)
+        self.addCleanup(close_pairs, pairs)
+        return pairs
+
+    def test_from_a_given_port_on_they_follow_each_other(self) -> None:
+        for port in range(20_000, 30_000, 100):
+            try:
+                pairs = self.pairs(port, 3)
+            except ConfigurationError:
+                continue  # somebody has one of them
+            numbers = [sock.getsockname()[1] for pair in pairs for sock in pair]
+            self.assertEqual(numbers, list(range(port, port + 6)))
+            self.assertEqual(port_ranges(pairs), f"{port}-{port + 5}")
+            return
+        raise AssertionError("no six free ports")
+
+    def test_others_are_told_one_by_one(self) -> None:
+        pairs = sorted(self.pairs(0, 2), key=lambda pair: pair[0].getsockname(), reverse=True)
+        texts = [port_ranges([pair]) for pair in pairs]
+
+        self.assertEqual(port_ranges(pairs), " and ".join(texts))
+
+    def test_where_one_is_in_use_none_is_kept(self) -> None:
+        for port in range(30_000, 40_000, 100):
+            try:
+                self.pairs(port + 2, 1)
+                close_pairs([bind_pair("127.0.0.1", port)])
+            except ConfigurationError:
+                continue  # somebody has one of them
+            with self.assertRaises(ConfigurationError) as caught:
+                bind_pairs("127.0.0.1", port, 2)
+            self.assertIn(f"UDP port {port + 2} of 127.0.0.1 is in use", str(caught.exception))
+            close_pairs([bind_pair("127.0.0.1", port)])
+            return
+        raise AssertionError("no four free ports")
+
+
+class AddressForTests(PortsTestCase):
+    def test_an_address_of_this_machine_stays(self) -> None:
+        self.assertEqual(self.media_ports("").address_for("127.0.0.1", "127.0.0.7"), "127.0.0.7")
+        self.assertEqual(self.media_ports("").address_for("::1", "::1"), "::1")
+
+    def test_instead_of_another_machines_the_routing_decides(self) -> None:
+        ports = self.media_ports("")
+
+        self.assertEqual(ports.address_for("127.0.0.9", "203.0.113.1"), "127.0.0.1")
+        self.assertEqual(ports.address_for("::1", "2001:db8::1"), "::1")
+
+    def test_what_is_bound_to_one_address_sends_from_it(self) -> None:
+        ports = self.media_ports("127.0.0.3")
+
+        self.assertEqual(ports.address_for("127.0.0.9", "203.0.113.1"), "127.0.0.3")
+
+    def test_where_there_is_no_way_it_is_unknown(self) -> None:
+        ports = self.media_ports("127.0.0.1")
+
+        self.assertEqual(ports.address_for("255.255.255.255", "203.0.113.1"), "")

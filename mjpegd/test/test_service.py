@@ -9,6 +9,7 @@ from zope.interface import implementer
 
 from mjpegd import __version__
 from mjpegd.addresses import in_url
+from mjpegd.ports import bind_pairs, close_pairs
 from mjpegd.service import MjpegService
 from mjpegd.test import films
 from mjpegd.test.running import ServiceTestCase
@@ -34,7 +35,7 @@ class MjpegServiceTests(ServiceTestCase):
 
         @implementer(ILogObserver)
         def hear(event: LogEvent) -> None:
-            if event.get("log_namespace") == "mjpegd.service":
+            if event.get("log_namespace") in {"mjpegd.service", "mjpegd.theatre"}:
                 self.said.append(formatEvent(event))
 
         observer = cast(ILogObserver, hear)  # mypy cannot see that a function implements it
@@ -115,3 +116,35 @@ class MjpegServiceTests(ServiceTestCase):
         ]:
             self.assert_refuses(self.service(f"--listen={endpoint}"), f"--listen {endpoint!r}")
             self.assert_refuses(self.service(f"--listen={endpoint}"), says)
+
+
+class WorkersTests(ServiceTestCase):
+    """Two real worker processes."""
+
+    timeout = 60
+
+    def test_two_workers_answer_until_they_are_stopped(self) -> "Deferred[None]":
+        service = self.started(f"--media={self.folder({})}", "--workers=2")
+        base_url = service.base_url
+
+        async def test() -> None:
+            answers = [
+                await deferToThread(asked, base_url, "OPTIONS", "testcard") for _ in range(3)
+            ]
+            self.assertEqual([answer.status for answer in answers], [200] * 3)
+            await service.stopService()
+            with self.assertRaises(ConnectionRefusedError):
+                await deferToThread(asked, base_url, "OPTIONS", "testcard")
+
+        return Deferred.fromCoroutine(test())
+
+    def test_an_rtp_port_in_use_ends_the_start(self) -> None:
+        first, second = bind_pairs("127.0.0.1", 0, 2)
+        self.addCleanup(close_pairs, [first, second])
+        taken = second[0].getsockname()[1]
+        service = self.service(f"--media={self.folder({})}", "--workers=2", f"--rtp-port={taken}")
+
+        with self.assertRaises(SystemExit) as caught:
+            service.privilegedStartService()
+
+        self.assertIn(f"--rtp-port: UDP port {taken}", str(caught.exception.code))

@@ -212,7 +212,7 @@ class StartTests(SystemTestCase):
         daemon.wait_for_line("sub/b.avi")
 
         base = f"rtsp://localhost:{daemon.port}/"
-        said = re.findall(r"service#info\] (rtsp://\S+)", daemon.log)
+        said = re.findall(r"theatre#info\] (rtsp://\S+)", daemon.log)
         self.assertEqual(said, [base + "testcard", base + "a%20film.avi", base + "sub/b.avi"])
         self.assertNotIn("object at 0x", daemon.log)
 

@@ -1,0 +1,125 @@
+"""Where viewers come in: the RTSP port, or endpoints that Twisted knows by their description."""
+
+import os
+from collections.abc import Callable
+
+from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
+from twisted.internet.defer import Deferred, maybeDeferred
+from twisted.internet.endpoints import serverFromString
+from twisted.internet.error import CannotListenError
+from twisted.internet.interfaces import (
+    IAddress,
+    IListeningPort,
+    IReactorSocket,
+    IReactorTime,
+)
+from twisted.internet.protocol import ServerFactory
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from mjpegd.errors import ConfigurationError
+from mjpegd.logs import shown
+from mjpegd.options import Settings
+from mjpegd.ports import bind_stream, explained, url_of
+from mjpegd.proxied import PROXY_PREFIX, Proxied
+
+_log = Logger()
+
+
+class ListeningReactor(IReactorTime, IReactorSocket):
+    """What listening needs of a reactor."""
+
+
+class Listening:
+    """The open ports of RTSP.
+
+    Args:
+        settings: Where to listen.
+        reactor: Where they are read.
+        factory: What connections are given to.
+        cannot: Called when an endpoint turns out later not to be possible.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        reactor: ListeningReactor,
+        factory: ServerFactory,
+        cannot: Callable[[ConfigurationError], None],
+    ) -> None:
+        self._settings = settings
+        self._reactor = reactor
+        self._factory = factory
+        self._cannot = cannot
+        self._ports: list[IListeningPort] = []
+        self._opening: list[Deferred[None]] = []
+        self._refusals: list[ConfigurationError] = []
+
+    def open(self) -> None:
+        """Open all of them.
+
+        Raises:
+            ConfigurationError: One cannot be had; says what to do.
+        """
+        settings = self._settings
+        for description in settings.listen:
+            self._open_endpoint(description)
+        if self._refusals:
+            raise self._refusals[0]
+        if not settings.listen:
+            sock = bind_stream(settings.interface, settings.port)
+            port = self._reactor.adoptStreamPort(sock.fileno(), sock.family, self._factory)
+            sock.close()  # the port has a copy of its own
+            self._ports.append(port)
+
+    async def opened(self) -> bool:
+        """Wait until all are open; False if one cannot be had."""
+        for opening in self._opening:
+            await opening
+        return not self._refusals
+
+    def places(self) -> list[str]:
+        """Where the daemon listens; addresses as base URLs."""
+        return [_place(port.getHost()) for port in self._ports]
+
+    async def close(self) -> None:
+        """Let nobody in any more."""
+        ports, self._ports = self._ports, []
+        for port in ports:
+            await maybeDeferred(port.stopListening)
+
+    def _open_endpoint(self, description: str) -> None:
+        factory = self._factory
+        if description.startswith(PROXY_PREFIX):
+            factory = Proxied(factory, self._reactor, self._settings.limits)
+        try:
+            opening = serverFromString(self._reactor, description).listen(factory)
+        except Exception as fault:  # whatever the parser of an endpoint raises
+            raise _no_endpoint(description, fault) from None
+        self._opening.append(
+            opening.addCallbacks(self._ports.append, self._failed, errbackArgs=(description,))
+        )
+
+    def _failed(self, failure: Failure, description: str) -> None:
+        # Most endpoints fail at once, and `open` with them; some only when the daemon runs.
+        refusal = _no_endpoint(description, failure.value)
+        self._refusals.append(refusal)
+        self._cannot(refusal)
+
+
+def _place(host: IAddress) -> str:
+    if isinstance(host, IPv4Address | IPv6Address):
+        return url_of(host.host, host.port)
+    if isinstance(host, UNIXAddress) and host.name:
+        return f"unix:{shown(os.fsdecode(host.name))}"
+    return str(host)
+
+
+def _no_endpoint(description: str, fault: BaseException | None) -> ConfigurationError:
+    """Why an endpoint cannot be listened on, as a sentence for the operator."""
+    what = f"--listen {description!r}"
+    if isinstance(fault, CannotListenError) and isinstance(fault.socketError, OSError):
+        return explained(fault.socketError, what)
+    if isinstance(fault, LookupError) and description.startswith("systemd:"):
+        return ConfigurationError(f"{what}: systemd has passed no such socket")
+    return ConfigurationError(f"{what} cannot be listened on: {shown(str(fault))}")

@@ -1,0 +1,75 @@
+"""Connections that a proxy passes on: who comes is known when the proxy has said so."""
+
+from twisted.internet.interfaces import IAddress, IProtocol, IReactorTime
+from twisted.internet.protocol import Protocol, ServerFactory, connectionDone
+from twisted.python.failure import Failure
+from typing_extensions import override
+
+from mjpegd.flow import Alarm, StreamTransport
+from mjpegd.limits import Limits
+
+# Twisted's endpoint that reads the PROXY protocol.
+PROXY_PREFIX = "haproxy:"
+
+
+class Proxied(ServerFactory):
+    """Hands connections on when their first bytes tell whose they are.
+
+    The PROXY header comes first and is read by Twisted; from then on the transport has the
+    viewer's addresses.
+
+    Args:
+        factory: What the connections are for.
+        clock: Time.
+        limits: How long a connection may say nothing.
+    """
+
+    noisy = False
+
+    def __init__(self, factory: ServerFactory, clock: IReactorTime, limits: Limits) -> None:
+        self._factory = factory
+        self._clock = clock
+        self._limits = limits
+
+    @override
+    def buildProtocol(self, addr: IAddress | None) -> "Unannounced":
+        return Unannounced(self._factory, Alarm(self._clock), self._limits.idle_s)
+
+
+class Unannounced(Protocol):
+    """A connection of which nothing is known but that a proxy made it.
+
+    Args:
+        factory: What makes the protocol for it.
+        patience: Ends it.
+        idle_s: How long it may say nothing.
+    """
+
+    transport: StreamTransport
+
+    def __init__(self, factory: ServerFactory, patience: Alarm, idle_s: float) -> None:
+        self._factory = factory
+        self._patience = patience
+        self._idle_s = idle_s
+        self._protocol: IProtocol | None = None
+
+    @override
+    def connectionMade(self) -> None:
+        self._patience.set(self._idle_s, self.transport.abortConnection)
+
+    @override
+    def dataReceived(self, data: bytes) -> None:
+        if self._protocol is None:
+            self._patience.stop()
+            self._protocol = self._factory.buildProtocol(self.transport.getPeer())
+            if self._protocol is None:
+                self.transport.abortConnection()
+                return
+            self._protocol.makeConnection(self.transport)
+        self._protocol.dataReceived(data)
+
+    @override
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        self._patience.stop()
+        if self._protocol is not None:
+            self._protocol.connectionLost(reason)

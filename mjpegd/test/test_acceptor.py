@@ -1,0 +1,344 @@
+"""Acceptor and workers over real lines; the workers' processes are within this one."""
+
+import socket
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, cast
+
+from twisted.internet.address import IPv4Address
+from twisted.internet.defer import Deferred, maybeDeferred
+from twisted.internet.error import ProcessDone
+from twisted.internet.interfaces import IReactorTCP
+from twisted.internet.protocol import ProcessProtocol
+from twisted.internet.task import deferLater
+from twisted.logger import capturedLogs
+from twisted.python.failure import Failure
+from twisted.trial.unittest import TestCase
+from typing_extensions import override
+
+from mjpegd.admission import Headcount
+from mjpegd.errors import RTSPError
+from mjpegd.logs import Tally, say_count
+from mjpegd.options import Options
+from mjpegd.ports import bind_pairs
+from mjpegd.service import Reactor
+from mjpegd.test.conversation import said
+from mjpegd.workers.acceptor import Acceptor
+from mjpegd.workers.crew import CrewReactor
+from mjpegd.workers.messages import LINE_FD, Addresses, LineFactory, Ready
+from mjpegd.workers.worker import Desk, FarAdmission, Worker
+
+REQUEST = b"OPTIONS * RTSP/1.0\r\nCSeq: 1\r\n\r\n"
+HOST = "127.0.0.1"
+
+
+class Staff:
+    """A worker that only keeps what it is given.
+
+    Attributes:
+        taken: Connections, with whose they are and what was read of them.
+        announced: The base URLs that it was to announce.
+        is_ended: It was told to end, or has lost its line.
+        refuses: The clients of its connections have gone before it gets them.
+    """
+
+    def __init__(self, number: int, process: ProcessProtocol) -> None:
+        self.number = number
+        self.desk = Desk(cast(Worker, self))  # it has the part of a worker that a desk calls
+        self.admission = FarAdmission(self.desk)
+        self.taken: list[tuple[socket.socket, Addresses, bytes]] = []
+        self.announced: list[str] = []
+        self.is_ended = False
+        self.refuses = False
+        self._process = process
+
+    def take_over(self, descriptor: int, addresses: Addresses, words: bytes) -> None:
+        connection = socket.socket(fileno=descriptor)
+        if self.refuses:
+            connection.close()
+            raise OSError("its client has gone")
+        self.taken.append((connection, addresses, words))
+
+    async def announce(self, base_url: str) -> None:
+        self.announced.append(base_url)
+
+    def end(self) -> None:
+        """It ends as a process does: its line is gone, and then itself."""
+        if not self.is_ended:
+            self.is_ended = True
+            if self.desk.transport is not None:
+                self.desk.transport.loseConnection()
+            for connection, _, _ in self.taken:
+                connection.close()
+            self._process.processEnded(Failure(ProcessDone(0)))
+
+
+class InProcess:
+    """A reactor whose processes are `Staff`; lines are real."""
+
+    def __init__(self, reactor: Reactor) -> None:
+        self._reactor = reactor
+        self.staff: list[Staff] = []
+        self.adoptStreamConnection = reactor.adoptStreamConnection
+        self.seconds = reactor.seconds
+        self.callLater = reactor.callLater
+
+    def spawnProcess(  # noqa: N802 - Twisted's
+        self,
+        protocol: ProcessProtocol,
+        executable: str,
+        arguments: Sequence[str],
+        env: Mapping[str, str],
+        childFDs: Mapping[int, int],  # noqa: N803 - Twisted's
+    ) -> None:
+        staff = Staff(int(arguments[-1]), protocol)
+        self.staff.append(staff)
+        self._reactor.adoptStreamConnection(
+            childFDs[LINE_FD], socket.AF_UNIX, LineFactory(staff.desk)
+        )
+
+
+class AcceptorTests(TestCase):
+    timeout = 20
+
+    @override
+    def setUp(self) -> None:
+        from twisted.internet import reactor
+
+        # The stubs do not know which reactor it is.
+        self.reactor = cast(Reactor, reactor)
+        options = Options()
+        options.parseOptions(["--workers=2", "--max-connections=4", "--max-sessions=3"])
+        tally = Tally(self.reactor, say_count)
+        self.headcount = Headcount(options.settings.limits, tally)
+        self.crew = InProcess(self.reactor)
+        crew = cast(CrewReactor, self.crew)
+        pairs = bind_pairs(HOST, 0, 2)
+        self.acceptor = Acceptor(options.settings, crew, pairs, self.headcount, tally)
+        listening = cast(IReactorTCP, reactor).listenTCP(0, self.acceptor.factory, interface=HOST)
+        self.port = cast(IPv4Address, listening.getHost()).port
+        self.addCleanup(self.acceptor_closed)
+        self.addCleanup(lambda: maybeDeferred(listening.stopListening))
+        self.acceptor.start()
+        self.first, self.second = self.crew.staff
+
+    def acceptor_closed(self) -> "Deferred[None]":
+        return Deferred.fromCoroutine(self.acceptor.close())
+
+    async def until(self, condition: Callable[[], object]) -> None:
+        """Let the reactor turn until something is so."""
+        while not condition():
+            await deferLater(self.reactor, 0.005)
+
+    async def all_ready(self) -> None:
+        for staff in self.crew.staff:
+            staff.desk.callRemote(Ready)
+        await self.acceptor.ready()
+
+    def connect(self, data: bytes = REQUEST) -> socket.socket:
+        client = socket.create_connection((HOST, self.port), 5)
+        self.addCleanup(client.close)
+        client.sendall(data)
+        return client
+
+    async def taken(self, count: int) -> list[int]:
+        """How many connections each worker has, when all have come."""
+
+        def counts() -> list[int]:
+            return [len(staff.taken) for staff in self.crew.staff]
+
+        await self.until(lambda: sum(counts()) == count)
+        return counts()
+
+    async def test_a_connection_comes_with_whose_it_is_and_what_it_said(self) -> None:
+        await self.all_ready()
+        client = self.connect(REQUEST + b"$")
+        await self.taken(1)
+
+        [(connection, addresses, words)] = self.first.taken
+        self.assertEqual(words, REQUEST + b"$")
+        self.assertEqual(addresses, Addresses(*client.getsockname(), *client.getpeername()))
+        connection.setblocking(True)
+        connection.sendall(b"answer")
+        self.assertEqual(client.recv(100), b"answer")
+        client.sendall(b"more")
+        self.assertEqual(connection.recv(100), b"more")
+
+    async def test_what_is_said_may_be_long(self) -> None:
+        await self.all_ready()
+        words = REQUEST + bytes(range(256)) * 1000
+        client = self.connect(b"")
+        client.setblocking(False)
+        sent = client.send(words)
+        await self.taken(1)
+
+        [(connection, _, heard)] = self.first.taken
+        connection.setblocking(True)
+        while len(heard) < sent:
+            heard += connection.recv(sent)
+        self.assertEqual(heard, words[:sent])
+
+    async def test_the_least_busy_worker_is_next(self) -> None:
+        await self.all_ready()
+        self.connect()
+        self.assertEqual(await self.taken(1), [1, 0])
+        for _ in range(2):
+            await self.first.admission.take_seat(HOST)
+        self.connect()
+        self.connect()
+        self.assertEqual(await self.taken(3), [1, 2])
+
+        self.first.admission.disconnect(HOST)
+        for _ in range(2):
+            self.first.admission.give_back_seat(HOST)
+        await self.until(lambda: self.headcount.sessions == 0)
+        self.connect()
+
+        self.assertEqual(await self.taken(4), [2, 2])
+
+    async def test_who_names_a_session_comes_to_its_worker(self) -> None:
+        await self.all_ready()
+        named = REQUEST.replace(b"\r\n\r\n", b"\r\nSession: 02" + b"1" * 20 + b"\r\n\r\n")
+        for _ in range(3):
+            self.connect(named)
+
+        self.assertEqual(await self.taken(3), [0, 3])
+
+    async def test_who_names_a_session_of_nobody_comes_to_anybody(self) -> None:
+        await self.all_ready()
+        self.connect(REQUEST.replace(b"\r\n\r\n", b"\r\nSession: 77" + b"1" * 20 + b"\r\n\r\n"))
+
+        self.assertEqual(await self.taken(1), [1, 0])
+
+    async def test_a_silent_client_holds_up_nobody(self) -> None:
+        await self.all_ready()
+        self.connect(b"")
+        self.connect(b"OPT")
+        self.connect()
+
+        self.assertEqual(await self.taken(2), [1, 1])
+        self.assertEqual(self.first.taken[0][2], REQUEST)
+
+    async def test_before_a_worker_is_ready_connections_wait(self) -> None:
+        self.connect()
+        gone = self.connect()
+        await deferLater(self.reactor, 0.05)
+        gone.close()
+
+        await self.all_ready()
+
+        self.assertEqual((await self.taken(2))[0] > 0, True)
+
+    async def test_sessions_are_counted_over_all_workers(self) -> None:
+        await self.all_ready()
+        for staff in (self.first, self.second, self.first):
+            await staff.admission.take_seat(HOST)
+
+        with self.assertRaises(RTSPError) as caught:
+            await self.second.admission.take_seat(HOST)
+
+        self.assertEqual(caught.exception.status, 453)
+        self.first.admission.give_back_seat(HOST)
+        await self.until(lambda: self.headcount.sessions == 2)
+        await self.second.admission.take_seat(HOST)
+
+    async def test_connections_are_counted_over_all_workers(self) -> None:
+        await self.all_ready()
+        for _ in range(4):
+            self.connect()
+        self.assertEqual(await self.taken(4), [2, 2])
+        turned_away = self.connect()
+
+        answer = await self.read(turned_away)
+
+        self.assertTrue(answer.startswith(b"RTSP/1.0 503 "))
+        self.second.admission.disconnect(HOST)
+        await deferLater(self.reactor, 0.05)
+        self.connect()
+        self.assertEqual(await self.taken(5), [2, 3])
+
+    async def read(self, client: socket.socket) -> bytes:
+        client.setblocking(False)
+        for _ in range(200):
+            await deferLater(self.reactor, 0.005)
+            try:
+                return client.recv(1000)
+            except BlockingIOError:
+                continue
+        raise AssertionError("nothing came")
+
+    async def test_a_worker_that_is_gone_leaves_room(self) -> None:
+        await self.all_ready()
+        for _ in range(4):
+            self.connect()
+        await self.taken(4)
+        for _ in range(2):
+            await self.first.admission.take_seat(HOST)
+
+        with capturedLogs() as events:
+            self.first.end()
+            await self.until(lambda: self.headcount.sessions == 0)
+
+        lines = said(events)
+        self.assertIn("worker 1 is gone, and its 2 viewers with it", lines)
+        self.assertIn("worker 1 has ended; it starts anew in 1 s", lines)
+        for _ in range(2):
+            self.connect()
+        await self.until(lambda: len(self.second.taken) == 4)
+
+    async def test_one_that_starts_anew_is_given_connections_again(self) -> None:
+        await self.all_ready()
+        self.first.end()
+        await self.until(lambda: len(self.crew.staff) == 3)
+        self.crew.staff[2].desk.callRemote(Ready)
+        self.connect()
+        self.connect()
+
+        self.assertEqual(await self.taken(2), [0, 1, 1])
+
+    async def test_a_connection_whose_client_has_gone_is_given_back(self) -> None:
+        await self.all_ready()
+        self.first.refuses = True
+        for _ in range(8):
+            self.connect()
+            await deferLater(self.reactor, 0.02)
+
+        self.assertEqual(await self.taken(0), [0, 0])
+
+    async def test_a_worker_that_dies_of_a_connection_gets_no_other_to_die_of_it(self) -> None:
+        await self.all_ready()
+        self.first.take_over = self.dies  # type: ignore[method-assign]  # of what it is given
+        with capturedLogs() as events:
+            client = self.connect()
+            answer = await self.read(client)
+
+        self.assertEqual(answer, b"")
+        self.assertIn(f"worker 1 has ended with a connection of {HOST}", said(events))
+        self.assertEqual(self.second.taken, [])
+
+    def dies(self, descriptor: int, addresses: Addresses, words: bytes) -> None:
+        socket.socket(fileno=descriptor).close()
+        line: Any = self.first.desk.transport
+        line.abortConnection()  # its answer cannot leave any more
+
+    async def test_one_of_them_announces(self) -> None:
+        await self.all_ready()
+
+        await self.acceptor.announce("rtsp://h/")
+
+        self.assertEqual([staff.announced for staff in self.crew.staff], [["rtsp://h/"], []])
+
+    async def test_all_are_told_to_end(self) -> None:
+        await self.all_ready()
+        self.connect()
+        await self.taken(1)
+
+        await self.acceptor.close()
+
+        self.assertEqual([staff.is_ended for staff in self.crew.staff], [True, True])
+
+    async def test_without_the_acceptor_workers_end(self) -> None:
+        await self.all_ready()
+        line: Any = self.first.desk.transport
+        line.loseConnection()
+
+        await self.until(lambda: self.first.is_ended)

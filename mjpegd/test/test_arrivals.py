@@ -1,0 +1,170 @@
+"""Connections that have come in: how long they are listened to, and how they are given away."""
+
+import socket
+from typing import cast
+
+from twisted.internet.address import IPv4Address, UNIXAddress
+from twisted.internet.interfaces import IHalfCloseableProtocol
+from twisted.internet.protocol import Protocol
+from twisted.internet.task import Clock
+from twisted.trial.unittest import SynchronousTestCase
+from typing_extensions import override
+
+from mjpegd.admission import Headcount
+from mjpegd.limits import Limits
+from mjpegd.logs import Tally, say_count
+from mjpegd.test.conversation import Wire
+from mjpegd.workers.arrivals import FIRST_WORDS_S, PLACE_S, Arrival, Arrivals
+from mjpegd.workers.messages import Addresses
+
+REQUEST = b"OPTIONS * RTSP/1.0\r\nCSeq: 1\r\n\r\n"
+VIEWER, HERE = IPv4Address("TCP", "198.51.100.7", 40_000), IPv4Address("TCP", "192.0.2.1", 8554)
+
+
+class SocketWire(Wire):
+    """A connection that has a real socket below; closing shuts that down, as Twisted does."""
+
+    def __init__(self) -> None:
+        super().__init__(VIEWER, HERE)
+        self.handle, self.far_end = socket.socketpair()
+        self.far_end.setblocking(False)
+
+    def getHandle(self) -> socket.socket:  # noqa: N802 - Twisted's
+        return self.handle
+
+    @override
+    def close(self) -> None:
+        if not self.is_closed:
+            self.handle.close()
+        super().close()
+
+
+class ArrivalsTests(SynchronousTestCase):
+    @override
+    def setUp(self) -> None:
+        self.clock = Clock()
+        self.limits = Limits(connections=3)
+        self.headcount = Headcount(self.limits, Tally(self.clock, say_count))
+        self.placed: list[Arrival] = []
+        self.arrivals = Arrivals(self.headcount, self.clock, self.limits, self.placed.append)
+
+    def connect(self) -> SocketWire:
+        wire = SocketWire()
+        self.addCleanup(wire.far_end.close)
+        self.addCleanup(wire.handle.close)
+        wire.protocol = self.arrivals.buildProtocol(VIEWER) or Protocol()
+        wire.protocol.makeConnection(wire)
+        return wire
+
+    def test_a_whole_request_is_placed_at_once_and_read_no_further(self) -> None:
+        wire = self.connect()
+        wire.sent(REQUEST)
+        wire.sent(b"more")
+
+        self.assertEqual([arrival.said for arrival in self.placed], [REQUEST])
+
+    def test_who_writes_slowly_is_placed_after_a_while(self) -> None:
+        wire = self.connect()
+        for byte in b"OPT":
+            wire.sent(bytes((byte,)))
+            self.clock.advance(FIRST_WORDS_S / 4)
+        self.assertEqual(self.placed, [])
+
+        self.clock.advance(FIRST_WORDS_S / 4)
+
+        self.assertEqual([arrival.said for arrival in self.placed], [b"OPT"])
+
+    def test_the_silent_are_nobodys_and_closed_in_the_end(self) -> None:
+        wire = self.connect()
+
+        self.clock.advance(self.limits.idle_s - 1)
+        self.assertFalse(wire.is_closed)
+        self.clock.advance(1)
+        self.assertTrue(wire.is_closed)
+        self.assertEqual(self.placed, [])
+
+    def test_who_sends_no_more_is_placed_with_what_was_said(self) -> None:
+        wire = self.connect()
+        wire.sent(b"OPTIONS")
+        wire.sends_no_more()
+
+        self.assertEqual([arrival.said for arrival in self.placed], [b"OPTIONS"])
+
+    def test_who_says_nothing_and_sends_no_more_is_closed(self) -> None:
+        wire = self.connect()
+        wire.sends_no_more()
+        IHalfCloseableProtocol(wire.protocol).writeConnectionLost()
+
+        self.assertTrue(wire.is_closed)
+
+    def test_what_is_taken_lives_on_without_its_transport(self) -> None:
+        wire = self.connect()
+        wire.sent(REQUEST)
+
+        with self.placed[0].take() as taken:
+            self.assertTrue(wire.is_closed)
+            taken.send(b"answer")
+            self.assertEqual(wire.far_end.recv(100), b"answer")
+        self.assertEqual(wire.far_end.recv(100), b"")
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_the_transport_is_left_with_a_socket_that_leads_nowhere(self) -> None:
+        wire = self.connect()
+        wire.sent(REQUEST)
+        left = wire.handle.dup  # looked at before the transport closes it
+        wire.abortConnection = lambda: None  # type: ignore[method-assign]  # it would close
+
+        with self.placed[0].take() as taken:
+            self.assertEqual(taken.getpeername(), wire.far_end.getsockname())
+            with left() as other, self.assertRaises(OSError):
+                other.getpeername()
+
+    def test_what_is_taken_counts_until_its_taker_says_otherwise(self) -> None:
+        for _ in range(3):
+            wire = self.connect()
+            wire.sent(REQUEST)
+            self.addCleanup(self.placed[-1].take().close)
+
+        self.assertFalse(self.headcount.connect("192.0.2.9"))
+
+    def test_what_closes_counts_no_more(self) -> None:
+        for _ in range(4):
+            wire = self.connect()
+            wire.close()
+
+        self.assertTrue(self.headcount.connect("192.0.2.9"))
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_who_is_too_many_is_told_so(self) -> None:
+        wires = [self.connect() for _ in range(4)]
+
+        self.assertTrue(wires[3].received.startswith(b"RTSP/1.0 503 "))
+        self.assertFalse(any(wire.received for wire in wires[:3]))
+
+    def test_who_is_not_taken_in_time_is_told_so(self) -> None:
+        wire = self.connect()
+        wire.sent(REQUEST)
+        self.clock.advance(PLACE_S)
+
+        self.assertTrue(wire.received.startswith(b"RTSP/1.0 503 "))
+        self.assertTrue(wire.is_closed)
+        self.assertFalse(self.placed[0].is_here)
+
+    def test_addresses_are_those_of_the_transport(self) -> None:
+        wire = self.connect()
+        wire.sent(REQUEST)
+        self.assertEqual(
+            self.placed[0].addresses, Addresses("198.51.100.7", 40_000, "192.0.2.1", 8554)
+        )
+
+        wire.getPeer = lambda: cast(IPv4Address, UNIXAddress(None))  # type: ignore[method-assign]
+        self.assertEqual(self.placed[0].addresses, Addresses())
+
+    def test_all_that_are_left_can_be_closed(self) -> None:
+        wires = [self.connect() for _ in range(3)]
+        wires[0].sent(REQUEST)
+        self.addCleanup(self.placed[0].take().close)
+
+        self.arrivals.abort_all()
+
+        self.assertTrue(all(wire.is_closed for wire in wires))

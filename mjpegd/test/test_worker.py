@@ -1,0 +1,184 @@
+"""A worker within this process: the connections that it takes over, and its end."""
+
+import socket
+from typing import Any, cast
+
+from twisted.internet.defer import Deferred
+from twisted.internet.task import deferLater
+from twisted.internet.threads import deferToThread
+from twisted.trial.unittest import TestCase
+from typing_extensions import override
+
+from mjpegd.options import Options
+from mjpegd.ports import bind_pair
+from mjpegd.wire.headers import SessionHeader, Transport
+from mjpegd.wire.messages import Response
+from mjpegd.workers.messages import (
+    Addresses,
+    Disconnected,
+    GiveBackSeat,
+    Line,
+    LineFactory,
+    Ready,
+    TakeSeat,
+    Task,
+)
+from mjpegd.workers.worker import Reactor, Worker
+
+HOST = "127.0.0.1"
+URL = f"rtsp://{HOST}/testcard"
+SETUP = (
+    f"SETUP {URL} RTSP/1.0\r\nCSeq: 1\r\nTransport: RTP/AVP;unicast;client_port=5000-5001\r\n\r\n"
+).encode()
+
+
+class FarEnd(Line):
+    """The acceptor, who only writes down what it hears."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.heard: list[tuple[str, str]] = []
+        self.has_room = True
+
+    @Ready.responder
+    def ready(self) -> dict[str, Any]:
+        self.heard.append(("ready", ""))
+        return {}
+
+    @TakeSeat.responder
+    def take_seat(self, host: str) -> dict[str, bool]:
+        self.heard.append(("take seat", host))
+        return {"is_free": self.has_room}
+
+    @GiveBackSeat.responder
+    def give_back_seat(self, host: str) -> dict[str, Any]:
+        self.heard.append(("give back seat", host))
+        return {}
+
+    @Disconnected.responder
+    def disconnected(self, host: str) -> dict[str, Any]:
+        self.heard.append(("disconnected", host))
+        return {}
+
+
+class Unstoppable:
+    """The reactor of the tests, which a worker must not stop."""
+
+    def __init__(self, reactor: Reactor) -> None:
+        self._reactor = reactor
+        self.is_stopped = False
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._reactor, name)
+
+    def stop(self) -> None:
+        self.is_stopped = True
+
+
+class WorkerTests(TestCase):
+    timeout = 20
+
+    @override
+    def setUp(self) -> None:
+        from twisted.internet import reactor
+
+        self.reactor = Unstoppable(cast(Reactor, reactor))  # the stubs know less of it
+        running = cast(Reactor, self.reactor)
+        options = Options()
+        options.parseOptions(["--workers=2", f"--media={self.mktemp()}"])
+        task = Task(2, "any", options.settings)
+        self.worker = Worker(task, running, bind_pair(HOST, 0))
+        ours, theirs = socket.socketpair()
+        self.line = FarEnd()
+        with ours:
+            ours.setblocking(False)
+            running.adoptStreamConnection(ours.fileno(), socket.AF_UNIX, LineFactory(self.line))
+        self.worker.start(theirs)
+        self.addCleanup(lambda: Deferred.fromCoroutine(self.ended()))
+
+    async def ended(self) -> None:
+        line: Any = self.line.transport
+        if line is not None:
+            line.loseConnection()
+        await self.until(lambda: self.reactor.is_stopped)
+
+    async def until(self, condition: Any) -> None:
+        while not condition():
+            await deferLater(cast(Reactor, self.reactor), 0.005)
+
+    def connection(self) -> tuple[socket.socket, socket.socket]:
+        """A client, and a server's end of its connection."""
+        with socket.create_server((HOST, 0)) as server:
+            client = socket.create_connection(server.getsockname(), 5)
+            accepted, _ = server.accept()
+        accepted.setblocking(False)
+        self.addCleanup(client.close)
+        return client, accepted
+
+    async def answer(self, addresses: Addresses | None, words: bytes = SETUP) -> Response:
+        """What a connection is answered that is handed over with these words."""
+        client, accepted = self.connection()
+        own = Addresses(*accepted.getpeername(), *accepted.getsockname())
+        self.client = client
+        self.worker.take_over(accepted.detach(), addresses or own, words)
+        data = await deferToThread(client.recv, 65_536)
+        return Response.parse_head(data.partition(b"\r\n\r\n")[0].split(b"\r\n"))
+
+    async def test_it_says_when_it_is_ready(self) -> None:
+        await self.until(lambda: self.line.heard)
+
+        self.assertEqual(self.line.heard, [("ready", "")])
+
+    async def test_a_connection_is_answered_and_its_session_names_the_worker(self) -> None:
+        answer = await self.answer(None)
+
+        self.assertEqual(answer.status, 200)
+        identifier = SessionHeader.parse(answer.headers.get("Session") or "").identifier
+        self.assertRegex(identifier, r"\A02[0-9]{20}\Z")
+
+    async def test_the_acceptor_is_asked_for_a_seat(self) -> None:
+        self.line.has_room = False
+
+        answer = await self.answer(None)
+
+        self.assertEqual(answer.status, 453)
+        self.assertIn(("take seat", HOST), self.line.heard)
+
+    async def test_the_acceptor_hears_what_ends(self) -> None:
+        await self.answer(None)
+        self.client.sendall(f"TEARDOWN {URL} RTSP/1.0\r\nCSeq: 2\r\n\r\n".encode())
+        await self.until(lambda: self.line.heard)
+        self.client.close()
+        await self.until(lambda: ("disconnected", HOST) in self.line.heard)
+
+    async def test_a_proxy_may_tell_whose_it_is(self) -> None:
+        addresses = Addresses("127.0.0.9", 40_000, "203.0.113.1", 554)
+
+        answer = await self.answer(addresses)
+
+        self.assertIn(("take seat", "127.0.0.9"), self.line.heard)
+        transport = Transport.parse(answer.headers.get("Transport") or "")
+        self.assertEqual(transport.source, HOST)
+        self.client.close()
+        await self.until(lambda: ("disconnected", "127.0.0.9") in self.line.heard)
+
+    async def test_a_proxy_may_speak_ipv6(self) -> None:
+        addresses = Addresses("2001:db8::7", 40_000, "2001:db8::1", 554)
+        words = b"OPTIONS * RTSP/1.0\r\nCSeq: 1\r\n\r\n"
+
+        self.assertEqual((await self.answer(addresses, words)).status, 200)
+
+    async def test_one_whose_client_has_gone_cannot_be_taken_over(self) -> None:
+        lost = socket.socket()
+
+        with self.assertRaises(OSError):
+            self.worker.take_over(lost.detach(), Addresses(HOST, 1, HOST, 2), SETUP)
+
+    async def test_it_ends_without_the_acceptor(self) -> None:
+        await self.answer(None)
+        line: Any = self.line.transport
+        line.loseConnection()
+
+        await self.until(lambda: self.reactor.is_stopped)
+
+        self.assertEqual(self.client.recv(100), b"")

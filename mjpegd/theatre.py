@@ -1,0 +1,171 @@
+"""All that serves viewers in one process: films, pictures, sessions, and the ports of RTP."""
+
+import socket
+import time
+from collections.abc import Callable
+from random import SystemRandom
+from typing import TypeVar
+
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IReactorSocket, IReactorThreads
+from twisted.internet.task import deferLater
+from twisted.internet.threads import deferToThreadPool
+from twisted.logger import Logger
+from twisted.python.threadpool import ThreadPool
+
+from mjpegd.admission import Admission
+from mjpegd.catalogue import Catalogue
+from mjpegd.logs import Tally, shown
+from mjpegd.methods import House
+from mjpegd.options import Settings
+from mjpegd.pictures.turbojpeg import TurboJpeg
+from mjpegd.ports import MediaPorts, Pair
+from mjpegd.registry import Registry
+from mjpegd.rtsp import RTSPFactory
+from mjpegd.sources.decoder_messages import DecoderLimits
+from mjpegd.sources.library import FolderState, Library
+from mjpegd.sources.pattern import TestCard
+from mjpegd.sources.video import DecoderReactor, Decoders
+from mjpegd.stream import LiveStream, train_cache
+from mjpegd.workshop import LIBRARY, Workshop
+
+_log = Logger()
+
+T = TypeVar("T")
+
+
+class TheatreReactor(DecoderReactor, IReactorSocket, IReactorThreads):
+    """What serving needs of a reactor."""
+
+
+CACHE_BYTES = 64 << 20
+# URLs that are logged on start; more would bury them.
+SHOWN_URLS = 20
+# How long a stop waits for viewers to read the last words.
+STOP_S = 1.0
+
+
+class Theatre:
+    """Serves the viewers that come in by its factory; the one place that names concrete classes.
+
+    Args:
+        settings: What the operator chose; the share of this process.
+        reactor: Where it runs.
+        pair: The sockets of RTP and RTCP.
+        admission: Who counts connections and sessions.
+        tally: Counts what may come in floods.
+        prefix: What identifiers of sessions begin with.
+
+    Attributes:
+        factory: What connections of viewers are given to.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        reactor: TheatreReactor,
+        pair: Pair,
+        admission: Admission,
+        tally: Tally,
+        prefix: str = "",
+    ) -> None:
+        self._reactor = reactor
+        self._tally = tally
+        self._ports = MediaPorts(pair)
+        self._media = settings.media
+        making = settings.making
+        decoders = Decoders(
+            reactor,
+            making.decoders,
+            DecoderLimits(memory_bytes=making.decoder_bytes),
+            quality=making.quality,
+            max_width=making.max_width,
+            max_height=making.max_height,
+        )
+        self._library = Library(settings.media, settings.frame_rate, self._in_thread, decoders)
+        self._card = TestCard(reactor, time.time, self._in_thread)
+        card = LiveStream(self._card)
+        self._makers = ThreadPool(0, making.threads, "mjpegd pictures")
+        turbojpeg = TurboJpeg.find()
+        self._workshop = Workshop(
+            self._in_maker, making.threads, turbojpeg.recode if turbojpeg else None
+        )
+        trains = train_cache(CACHE_BYTES)
+        self._catalogue = Catalogue(
+            self._library, {card.title: card}, trains, self._workshop, reactor
+        )
+        self._registry = Registry(
+            reactor,
+            time.time,
+            settings.limits,
+            admission,
+            f"mjpegd@{socket.gethostname()}",
+            loop=settings.loop,
+            random=SystemRandom(),
+            prefix=prefix,
+        )
+        house = House(
+            catalogue=self._catalogue,
+            registry=self._registry,
+            ports=self._ports,
+            limits=settings.limits,
+            tally=tally,
+            max_packet_bytes=settings.max_packet_bytes,
+            max_laboratory_bytes=settings.max_laboratory_bytes,
+            wall_clock=time.time,
+            started=int(time.time()),
+        )
+        self.factory = RTSPFactory(house, admission, reactor)
+
+    def start(self) -> None:
+        """Begin to serve."""
+        self._makers.start()
+        self._ports.start(self._reactor, self._reactor, self._registry.received, self._tally)
+
+    async def ready(self) -> None:
+        """Viewers are served as soon as it has started."""
+
+    async def announce(self, base_url: str) -> None:
+        """Say in the log what can be watched, so that a person can paste it into a player."""
+        if self._workshop.recode is None:
+            _log.warn(
+                "pictures that RTP cannot carry as they are will lose a little: there is no "
+                "{library}",
+                library=LIBRARY,
+            )
+        await self._card.prepare()
+        listings, count = await self._catalogue.listing(SHOWN_URLS)
+        if count == 1:
+            _log.warn(
+                "{media} {state}: there is only the test card; films are taken up as they appear",
+                media=shown(str(self._media)),
+                state=(
+                    "holds no film"
+                    if self._library.state() is FolderState.READABLE
+                    else self._library.state().value
+                ),
+            )
+        for listing in listings:
+            _log.info("{url}", url=f"{base_url}{listing.url_path}")
+        if count > len(listings):
+            _log.info("and {more} more", more=count - len(listings))
+
+    async def close(self) -> None:
+        """Say BYE to everybody and close; done within two seconds."""
+        self._library.close()
+        self._registry.end_all("the server stops")
+        self.factory.hang_up_all()
+        until_s = self._reactor.seconds() + STOP_S
+        while self.factory.connections and self._reactor.seconds() < until_s:
+            await deferLater(self._reactor, 0.02)
+        self.factory.abort_all()
+        self._catalogue.close()
+        self._tally.stop()
+        await self._ports.stop()
+        self._makers.stop()
+
+    def _in_maker(self, work: Callable[[], T], /) -> "Deferred[T]":
+        return deferToThreadPool(self._reactor, self._makers, work)
+
+    def _in_thread(self, work: Callable[[], T], /) -> "Deferred[T]":
+        return deferToThreadPool(self._reactor, self._reactor.getThreadPool(), work)

@@ -1,0 +1,1 @@
+"""Several processes behind one address: an acceptor, and workers that serve."""

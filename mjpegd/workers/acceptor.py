@@ -1,0 +1,217 @@
+"""Accepts connections for all workers, hands each to one of them, and counts for all."""
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from twisted.internet.protocol import connectionDone
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+from typing_extensions import override
+
+from mjpegd.admission import Admission
+from mjpegd.errors import RTSPError
+from mjpegd.logs import Tally
+from mjpegd.options import Settings
+from mjpegd.ports import Pair, close_pairs
+from mjpegd.workers.arrivals import Arrival, Arrivals
+from mjpegd.workers.crew import Crew, CrewReactor
+from mjpegd.workers.first_words import named_worker
+from mjpegd.workers.messages import (
+    MAX_VALUE_BYTES,
+    Announce,
+    Disconnected,
+    GiveBackSeat,
+    HandOver,
+    Line,
+    Ready,
+    Stop,
+    TakeSeat,
+)
+
+_log = Logger()
+
+
+class Post(Line):
+    """One worker, as the acceptor sees it.
+
+    Args:
+        number: Which one, from 1.
+        admission: Who counts.
+        joined: Called when it can be given connections.
+        left: Called when it can be given none any more.
+
+    Attributes:
+        connections: Connections that it has, by address.
+        seats: Sessions that it has, by address.
+    """
+
+    def __init__(
+        self,
+        number: int,
+        admission: Admission,
+        joined: "Callable[[Post], None]",
+        left: "Callable[[Post], None]",
+    ) -> None:
+        super().__init__()
+        self.number = number
+        self.connections: Counter[str] = Counter()
+        self.seats: Counter[str] = Counter()
+        self._admission = admission
+        self._joined = joined
+        self._left = left
+
+    @property
+    def load(self) -> int:
+        """How busy it is: a viewer counts when it comes, and again when it has a session."""
+        return self.connections.total() + self.seats.total()
+
+    def hand_over(self, arrival: Arrival) -> None:
+        """Give it a connection. One that it does not survive is not given to another."""
+        host, said, addresses = arrival.host, arrival.said, arrival.addresses
+        connection = arrival.take()
+        self.connections[host] += 1
+        done = self.callRemote(
+            HandOver,
+            connection=connection.fileno(),
+            said=said[:MAX_VALUE_BYTES],
+            said_then=said[MAX_VALUE_BYTES:],
+            **asdict(addresses),
+        )
+        done.addErrback(self._not_taken, host)
+        done.addCallback(lambda _: connection.close())
+
+    def _not_taken(self, failure: Failure, host: str) -> None:
+        _log.warn(
+            "worker {worker} has ended with a connection of {peer}", worker=self.number, peer=host
+        )
+
+    @Ready.responder
+    def ready(self) -> dict[str, Any]:
+        """It can be given connections."""
+        self._joined(self)
+        return {}
+
+    @Disconnected.responder
+    def disconnected(self, host: str) -> dict[str, Any]:
+        """One of its connections has closed."""
+        self.connections[host] -= 1
+        self._admission.disconnect(host)
+        return {}
+
+    @TakeSeat.responder
+    def take_seat(self, host: str) -> "Deferred[dict[str, bool]]":
+        """It wants to make a session."""
+        return self._admission.take_seat(host).addCallbacks(self._seated, _refused, (host,))
+
+    def _seated(self, _: None, host: str) -> dict[str, bool]:
+        self.seats[host] += 1
+        return {"is_free": True}
+
+    @GiveBackSeat.responder
+    def give_back_seat(self, host: str) -> dict[str, Any]:
+        """One of its sessions has ended."""
+        self.seats[host] -= 1
+        self._admission.give_back_seat(host)
+        return {}
+
+    @override
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        super().connectionLost(reason)
+        self._left(self)
+        if viewers := self.seats.total():
+            _log.warn(
+                "worker {worker} is gone, and its {viewers} viewers with it",
+                worker=self.number,
+                viewers=viewers,
+            )
+        for host in self.connections.elements():
+            self._admission.disconnect(host)
+        for host in self.seats.elements():
+            self._admission.give_back_seat(host)
+
+
+def _refused(failure: Failure) -> dict[str, bool]:
+    failure.trap(RTSPError)
+    return {"is_free": False}
+
+
+class Acceptor:
+    """Serves viewers by workers; has the same face as a `Theatre`.
+
+    Args:
+        settings: What the operator chose.
+        reactor: Where it runs.
+        pairs: The sockets of RTP and RTCP, a pair for each worker.
+        admission: Who counts.
+        tally: Counts what may come in floods.
+
+    Attributes:
+        factory: What connections of viewers are given to.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        reactor: CrewReactor,
+        pairs: Sequence[Pair],
+        admission: Admission,
+        tally: Tally,
+    ) -> None:
+        self.factory = Arrivals(admission, reactor, settings.limits, self._place)
+        self._pairs = pairs
+        self._admission = admission
+        self._tally = tally
+        self._crew = Crew(settings, reactor, pairs, self._new_post)
+        self._posts: dict[int, Post] = {}
+        self._waiting: list[Arrival] = []
+        self._all_ready: Deferred[None] = Deferred()
+        self._missing = set(range(1, settings.workers + 1))
+
+    def start(self) -> None:
+        """Start the workers."""
+        self._crew.start()
+
+    async def ready(self) -> None:
+        """Wait until each worker has been ready once."""
+        await self._all_ready
+
+    async def announce(self, base_url: str) -> None:
+        """Have one of the workers say what can be watched."""
+        for post in list(self._posts.values())[:1]:
+            await post.callRemote(Announce, base_url=base_url)
+
+    async def close(self) -> None:
+        """Have each worker say BYE to its viewers and end."""
+        self.factory.abort_all()
+        for post in self._posts.values():
+            post.callRemote(Stop)
+        await self._crew.close()
+        self._tally.stop()
+        close_pairs(self._pairs)
+
+    def _new_post(self, number: int) -> Post:
+        return Post(number, self._admission, self._joined, self._left)
+
+    def _joined(self, post: Post) -> None:
+        self._posts[post.number] = post
+        waiting, self._waiting = self._waiting, []
+        for arrival in waiting:
+            if arrival.is_here:
+                self._place(arrival)
+        self._missing.discard(post.number)
+        if not self._missing and not self._all_ready.called:
+            self._all_ready.callback(None)
+
+    def _left(self, post: Post) -> None:
+        self._posts.pop(post.number, None)
+
+    def _place(self, arrival: Arrival) -> None:
+        """Hand a connection to the worker that has its session, or else to the least busy one."""
+        if not self._posts:
+            self._waiting.append(arrival)
+            return
+        post = self._posts.get(named_worker(arrival.said) or 0)
+        (post or min(self._posts.values(), key=lambda post: post.load)).hand_over(arrival)

@@ -1,0 +1,159 @@
+"""What acceptor and workers tell each other, over a pair of Unix sockets that carries sockets too.
+
+Each worker has a line of its own to the acceptor; `Task` is what it is told before that.
+"""
+
+import dataclasses
+import json
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Self
+
+from twisted.internet.interfaces import IAddress, ITransport
+from twisted.internet.protocol import ServerFactory, connectionDone
+from twisted.protocols import amp
+from twisted.python.failure import Failure
+from typing_extensions import override
+
+from mjpegd.limits import Limits
+from mjpegd.options import Making, Settings
+
+# The descriptors that a worker finds open, behind the usual three.
+LINE_FD, RTP_FD, RTCP_FD = 3, 4, 5
+# What one value of AMP can hold.
+MAX_VALUE_BYTES = 0xFFFF
+
+
+@dataclass(frozen=True, slots=True)
+class Addresses:
+    """Who is connected to what; a proxy may have told. Empty for a Unix socket."""
+
+    host: str = ""
+    port: int = 0
+    local_host: str = ""
+    local_port: int = 0
+
+
+# Fields of messages; AMP wants them in lists.
+_Fields = list[tuple[bytes, amp.Argument]]
+_HOST: _Fields = [(b"host", amp.Unicode())]
+_BASE_URL: _Fields = [(b"base_url", amp.Unicode())]
+_IS_FREE: _Fields = [(b"is_free", amp.Boolean())]
+_CONNECTION: _Fields = [
+    (b"connection", amp.Descriptor()),
+    (b"host", amp.Unicode()),
+    (b"port", amp.Integer()),
+    (b"local_host", amp.Unicode()),
+    (b"local_port", amp.Integer()),
+    (b"said", amp.String()),
+    (b"said_then", amp.String()),
+]
+
+
+class HandOver(amp.Command):
+    """To a worker: a connection is yours, with what was read of it; answered when it is taken.
+
+    Besides the connection there are the fields of its `Addresses`.
+    """
+
+    arguments = _CONNECTION
+
+
+class Announce(amp.Command):
+    """To a worker: say in the log what can be watched."""
+
+    arguments = _BASE_URL
+
+
+class Stop(amp.Command):
+    """To a worker: say BYE to everybody, and end."""
+
+    requiresAnswer = False
+
+
+class Ready(amp.Command):
+    """To the acceptor: connections can be handed over."""
+
+    requiresAnswer = False
+
+
+class Disconnected(amp.Command):
+    """To the acceptor: a connection that was handed over has closed."""
+
+    arguments = _HOST
+    requiresAnswer = False
+
+
+class TakeSeat(amp.Command):
+    """To the acceptor: is there room for one more session of this address?"""
+
+    arguments = _HOST
+    response = _IS_FREE
+
+
+class GiveBackSeat(amp.Command):
+    """To the acceptor: a session has ended."""
+
+    arguments = _HOST
+    requiresAnswer = False
+
+
+class Line(amp.AMP):
+    """One end of a line; AMP itself would tell the log of each."""
+
+    @override
+    def makeConnection(self, transport: ITransport) -> None:
+        amp.BinaryBoxProtocol.makeConnection(self, transport)
+
+    @override
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        amp.BinaryBoxProtocol.connectionLost(self, reason)
+
+
+class LineFactory(ServerFactory):
+    """For the one connection of a line.
+
+    Args:
+        line: Its end here.
+    """
+
+    noisy = False
+
+    def __init__(self, line: Line) -> None:
+        self._line = line
+
+    @override
+    def buildProtocol(self, addr: IAddress | None) -> Line:
+        return self._line
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """What a worker is told before it starts.
+
+    Attributes:
+        number: Which one it is, from 1.
+        reactor: The module of the reactor that it is to run.
+        settings: What the operator chose; the share of this worker.
+    """
+
+    number: int
+    reactor: str
+    settings: Settings
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read what `to_text` wrote."""
+        values = json.loads(text)
+        settings = values["settings"]
+        settings["listen"] = tuple(settings["listen"])
+        settings["media"] = Path(settings["media"])
+        settings["frame_rate"] = Fraction(settings["frame_rate"])
+        settings["making"] = Making(**settings["making"])
+        settings["limits"] = Limits(**settings["limits"])
+        return cls(values["number"], values["reactor"], Settings(**settings))
+
+    def to_text(self) -> str:
+        """One line of JSON."""
+        return json.dumps(dataclasses.asdict(self), default=str)

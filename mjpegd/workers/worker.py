@@ -1,0 +1,249 @@
+"""A worker: serves the viewers whose connections the acceptor hands to it."""
+
+import socket
+from typing import Any, cast
+
+from twisted.internet.address import IPv4Address, IPv6Address
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IAddress, IProtocol, IReactorCore, ITCPTransport
+from twisted.internet.protocol import Protocol, ServerFactory, connectionDone
+from twisted.logger import Logger
+from twisted.protocols.policies import ProtocolWrapper, WrappingFactory
+from twisted.python.failure import Failure
+from typing_extensions import override
+
+from mjpegd.addresses import is_ipv6, plain_host
+from mjpegd.errors import RTSPError
+from mjpegd.logs import Tally, say_count
+from mjpegd.ports import Pair
+from mjpegd.rtsp import RTSPFactory
+from mjpegd.theatre import Theatre, TheatreReactor
+from mjpegd.workers.first_words import prefix
+from mjpegd.workers.messages import (
+    Addresses,
+    Announce,
+    Disconnected,
+    GiveBackSeat,
+    HandOver,
+    Line,
+    LineFactory,
+    Ready,
+    Stop,
+    TakeSeat,
+    Task,
+)
+
+_log = Logger()
+
+
+class Reactor(TheatreReactor, IReactorCore):
+    """What a worker needs of a reactor."""
+
+
+class Worker:
+    """What a worker process runs.
+
+    Args:
+        task: What it is to do.
+        reactor: Where it runs, and what it stops when it has ended.
+        pair: The sockets of RTP and RTCP.
+    """
+
+    def __init__(self, task: Task, reactor: Reactor, pair: Pair) -> None:
+        self._reactor = reactor
+        self._desk = Desk(self)
+        self._theatre = Theatre(
+            task.settings,
+            reactor,
+            pair,
+            FarAdmission(self._desk),
+            Tally(reactor, say_count),
+            prefix(task.number),
+        )
+        self._is_ending = False
+
+    def start(self, line: socket.socket) -> None:
+        """Begin to serve, and tell the acceptor so.
+
+        Args:
+            line: To the acceptor.
+        """
+        self._theatre.start()
+        with line:
+            line.setblocking(False)
+            self._reactor.adoptStreamConnection(
+                line.fileno(), socket.AF_UNIX, LineFactory(self._desk)
+            )
+        self._desk.callRemote(Ready)
+
+    async def announce(self, base_url: str) -> None:
+        """Say in the log what can be watched."""
+        await self._theatre.announce(base_url)
+
+    def take_over(self, descriptor: int, addresses: Addresses, said: bytes) -> None:
+        """Serve a connection as if it had come in here.
+
+        Raises:
+            OSError: Its client has gone.
+        """
+        with socket.socket(fileno=descriptor) as connection:
+            knows = addresses == _addresses_of(connection)
+            taking = Taking(self._theatre.factory, None if knows else addresses)
+            self._reactor.adoptStreamConnection(connection.fileno(), connection.family, taking)
+        taking.hear(said)
+
+    def end(self) -> None:
+        """Say BYE to everybody, then stop the reactor."""
+        if not self._is_ending:
+            self._is_ending = True
+            closing = Deferred.fromCoroutine(self._theatre.close())
+            closing.addErrback(lambda failure: _log.failure("ending", failure))
+            closing.addCallback(lambda _: self._reactor.stop())
+
+
+class Desk(Line):
+    """The worker's end of the line to the acceptor.
+
+    Args:
+        worker: Does what is asked.
+    """
+
+    def __init__(self, worker: Worker) -> None:
+        super().__init__()
+        self._worker = worker
+
+    @HandOver.responder
+    def hand_over(
+        self, connection: int, said: bytes, said_then: bytes, **addresses: Any
+    ) -> dict[str, Any]:
+        """A connection comes."""
+        who = Addresses(**addresses)
+        try:
+            self._worker.take_over(connection, who, said + said_then)
+        except OSError:
+            self.callRemote(Disconnected, host=who.host)
+        return {}
+
+    @Announce.responder
+    async def announce(self, base_url: str) -> dict[str, Any]:
+        """The acceptor wants to have it said what can be watched."""
+        await self._worker.announce(base_url)
+        return {}
+
+    @Stop.responder
+    def stop(self) -> dict[str, Any]:
+        """The daemon stops."""
+        self._worker.end()
+        return {}
+
+    @override
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        """Without the acceptor nobody comes any more, and a new one wants the ports."""
+        super().connectionLost(reason)
+        self._worker.end()
+
+
+class FarAdmission:
+    """Has the acceptor count (see `mjpegd.admission.Admission`).
+
+    Args:
+        line: To the acceptor.
+    """
+
+    def __init__(self, line: Line) -> None:
+        self._line = line
+
+    def connect(self, host: str) -> bool:
+        """It was counted before it was handed over."""
+        return True
+
+    def disconnect(self, host: str) -> None:
+        """A connection has closed."""
+        self._line.callRemote(Disconnected, host=host)
+
+    async def _take_seat(self, host: str) -> None:
+        answer = await self._line.callRemote(TakeSeat, host=host)
+        if not answer["is_free"]:
+            raise RTSPError(453, "there are too many sessions already")
+
+    def take_seat(self, host: str) -> "Deferred[None]":
+        """Ask for one more session."""
+        return Deferred.fromCoroutine(self._take_seat(host))
+
+    def give_back_seat(self, host: str) -> None:
+        """A session has ended."""
+        self._line.callRemote(GiveBackSeat, host=host)
+
+
+class Taking(ServerFactory):
+    """Takes one connection in, and lets its protocol hear what was read of it elsewhere.
+
+    Args:
+        factory: What makes the protocol.
+        addresses: Whose the connection is, where it does not know that itself.
+    """
+
+    noisy = False
+
+    def __init__(self, factory: RTSPFactory, addresses: Addresses | None) -> None:
+        self._factory = factory
+        self._addresses = addresses
+        self._taken: Protocol | None = None
+
+    @override
+    def buildProtocol(self, addr: IAddress | None) -> Protocol | None:
+        if self._addresses is None:
+            self._taken = self._factory.buildProtocol(addr)
+        else:
+            self._taken = Introduced(self._factory, self._addresses)
+        return self._taken
+
+    def hear(self, said: bytes) -> None:
+        """What was read comes first."""
+        if self._taken is None:
+            return
+        try:
+            self._taken.dataReceived(said)
+        except Exception:  # as the reactor does where it reads
+            _log.failure("what was read of a connection broke it")
+            cast(ITCPTransport, self._taken.transport).abortConnection()
+
+
+class Introduced(ProtocolWrapper):
+    """A connection whose addresses a proxy has told.
+
+    Args:
+        factory: What makes the protocol for it.
+        addresses: Whose it is.
+    """
+
+    def __init__(self, factory: RTSPFactory, addresses: Addresses) -> None:
+        self._peer = _internet_address(addresses.host, addresses.port)
+        self._local = _internet_address(addresses.local_host, addresses.local_port)
+        # Nobody is turned away here: the acceptor has let it in.
+        protocol = cast(IProtocol, factory.buildProtocol(self._peer))
+        super().__init__(WrappingFactory(factory), protocol)
+
+    @override
+    def getPeer(self) -> IAddress:
+        return self._peer
+
+    @override
+    def getHost(self) -> IAddress:
+        return self._local
+
+
+def _internet_address(host: str, port: int) -> IPv4Address | IPv6Address:
+    return (IPv6Address if is_ipv6(host) else IPv4Address)("TCP", host, port)
+
+
+def _addresses_of(connection: socket.socket) -> Addresses:
+    """What a socket says of itself.
+
+    Raises:
+        OSError: Its client has gone.
+    """
+    peer, local = connection.getpeername(), connection.getsockname()
+    if connection.family == socket.AF_UNIX:
+        return Addresses()
+    return Addresses(plain_host(peer[0]), peer[1], plain_host(local[0]), local[1])
