@@ -116,10 +116,9 @@ class MjpegService(Service):
             _check_folder(self._settings.media)
         except ConfigurationError as fault:
             raise self._given_up(fault) from None
-        self._venue.start()
         # Who reads that it serves may send SIGTERM at once, and only a running reactor is ready
         # for that.
-        self._reactor.callWhenRunning(self._begin_to_announce)
+        self._reactor.callWhenRunning(self._begin)
 
     @override
     def stopService(self) -> "Deferred[None]":
@@ -162,8 +161,9 @@ class MjpegService(Service):
             _log.critical("mjpeg-rtsp: {refusal}", refusal=refusal)
             _stop_with_status_1(self._reactor)
 
-    def _begin_to_announce(self) -> None:
+    def _begin(self) -> None:
         if self.running:
+            self._venue.start()
             Deferred.fromCoroutine(self._announce()).addErrback(
                 lambda failure: _log.failure("announcing the streams", failure)
             )
@@ -171,7 +171,7 @@ class MjpegService(Service):
     async def _announce(self) -> None:
         """Say what is served, and where."""
         await self._venue.ready()
-        if not await self._listening.opened():
+        if not await self._listening.opened() or not self.running:
             return
         settings = self._settings
         _log.info(

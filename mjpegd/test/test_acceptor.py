@@ -58,7 +58,7 @@ class Staff:
             raise OSError("its client has gone")
         self.taken.append((connection, addresses, words))
 
-    async def announce(self, base_url: str) -> None:
+    def announce(self, base_url: str) -> None:
         self.announced.append(base_url)
 
     def end(self) -> None:
@@ -325,6 +325,7 @@ class AcceptorTests(TestCase):
 
         await self.acceptor.announce("rtsp://h/")
 
+        await self.until(lambda: self.first.announced)
         self.assertEqual([staff.announced for staff in self.crew.staff], [["rtsp://h/"], []])
 
     async def test_all_are_told_to_end(self) -> None:

@@ -180,8 +180,8 @@ class Acceptor:
 
     async def announce(self, base_url: str) -> None:
         """Have one of the workers say what can be watched."""
-        for post in list(self._posts.values())[:1]:
-            await post.callRemote(Announce, base_url=base_url)
+        if self._posts:
+            self._posts[min(self._posts)].callRemote(Announce, base_url=base_url)
 
     async def close(self) -> None:
         """Have each worker say BYE to its viewers and end."""
@@ -213,5 +213,6 @@ class Acceptor:
         if not self._posts:
             self._waiting.append(arrival)
             return
-        post = self._posts.get(named_worker(arrival.said) or 0)
-        (post or min(self._posts.values(), key=lambda post: post.load)).hand_over(arrival)
+        named = self._posts.get(named_worker(arrival.said) or 0)
+        post = named or min(self._posts.values(), key=lambda post: (post.load, post.number))
+        post.hand_over(arrival)

@@ -64,6 +64,7 @@ class Announce(amp.Command):
     """To a worker: say in the log what can be watched."""
 
     arguments = _BASE_URL
+    requiresAnswer = False
 
 
 class Stop(amp.Command):

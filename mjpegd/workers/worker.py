@@ -76,9 +76,11 @@ class Worker:
             )
         self._desk.callRemote(Ready)
 
-    async def announce(self, base_url: str) -> None:
+    def announce(self, base_url: str) -> None:
         """Say in the log what can be watched."""
-        await self._theatre.announce(base_url)
+        Deferred.fromCoroutine(self._theatre.announce(base_url)).addErrback(
+            lambda failure: _log.failure("announcing the streams", failure)
+        )
 
     def take_over(self, descriptor: int, addresses: Addresses, said: bytes) -> None:
         """Serve a connection as if it had come in here.
@@ -125,9 +127,9 @@ class Desk(Line):
         return {}
 
     @Announce.responder
-    async def announce(self, base_url: str) -> dict[str, Any]:
+    def announce(self, base_url: str) -> dict[str, Any]:
         """The acceptor wants to have it said what can be watched."""
-        await self._worker.announce(base_url)
+        self._worker.announce(base_url)
         return {}
 
     @Stop.responder
