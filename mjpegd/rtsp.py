@@ -12,6 +12,7 @@ One request is answered before the next is looked at, so that answers keep their
 """
 
 import socket
+from contextlib import suppress
 from dataclasses import replace
 from email.utils import formatdate
 from enum import Enum, auto
@@ -142,8 +143,9 @@ class RTSPProtocol(LineReceiver):
         self.host = plain_host(getattr(peer, "host", ""))
         if isinstance(local, IPv4Address | IPv6Address):  # and no UNIX socket
             self.local_host, self.local_port = plain_host(local.host), local.port
-            self.transport.setTcpNoDelay(True)
-            self._keep_alive()
+            with suppress(OSError):  # a proxy may have come by a UNIX socket
+                self.transport.setTcpNoDelay(True)
+                self._keep_alive()
         self.transport.registerProducer(self._outflow, True)
         self.setRawMode()
         self._patience.completed()

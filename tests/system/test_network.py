@@ -160,6 +160,59 @@ class EndpointTests(NetworkTestCase):
         self.assertEqual(daemon.stop(), 0)
 
 
+class ProxyTests(NetworkTestCase):
+    """The PROXY protocol, spoken by the client itself: it says that it came to 203.0.113.1."""
+
+    options: tuple[str, ...] = ()
+
+    def behind_proxy(self, endpoint: str) -> Daemon:
+        daemon = self.daemon(
+            {"film.avi": film(5)}, f"--listen=haproxy:{endpoint}", *self.options, port=""
+        )
+        daemon.start()
+        return daemon
+
+    def passed_on(self, host: str, port: int, *, over_tcp: bool) -> Client:
+        client = Client(host, port)
+        self.addCleanup(client.close)
+        client.send(b"PROXY TCP4 127.0.0.1 203.0.113.1 40000 8554\r\n")
+        client.open("rtsp://203.0.113.1/film.avi", over_tcp=over_tcp)
+        client.play()
+        self.assert_ends(client)
+        self.assertEqual(numbers(client.reception), list(range(5)))
+        return client
+
+    def test_media_comes_from_where_the_answer_says(self) -> None:
+        daemon = self.behind_proxy("tcp:0:interface=127.0.0.1")
+
+        client = self.passed_on("127.0.0.1", daemon.port, over_tcp=False)
+
+        assert client.transport is not None
+        self.assertEqual(client.transport.source, "127.0.0.1")
+        self.assertEqual({host for host, _ in client.reception.sources}, {"127.0.0.1"})
+
+    def test_media_may_take_the_way_through_the_proxy(self) -> None:
+        daemon = self.behind_proxy("tcp:0:interface=127.0.0.1")
+
+        client = self.passed_on("127.0.0.1", daemon.port, over_tcp=True)
+
+        assert client.transport is not None
+        self.assertIsNone(client.transport.source)
+
+    def test_a_proxy_on_this_machine_may_take_a_unix_socket(self) -> None:
+        daemon = self.behind_proxy("unix:rtsp")
+        folder = os.open(daemon.folder, os.O_RDONLY)
+        self.addCleanup(os.close, folder)
+
+        for over_tcp in (False, True):
+            self.passed_on(f"/proc/self/fd/{folder}/rtsp", 0, over_tcp=over_tcp)
+        self.assertNotIn("Traceback", daemon.log)
+
+
+class ProxyOfWorkersTests(ProxyTests):
+    options = ("--workers=2",)
+
+
 # Passes a socket as sd_listen_fds(3) says, and becomes the program that is to have it.
 AS_SYSTEMD = """
 import os, sys
