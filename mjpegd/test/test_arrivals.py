@@ -127,6 +127,15 @@ class ArrivalsTests(SynchronousTestCase):
 
         self.assertFalse(self.headcount.connect("192.0.2.9"))
 
+    def test_what_cannot_be_taken_counts_until_it_closes(self) -> None:
+        wire = self.connect()
+        wire.sent(REQUEST)
+        wire.handle.close()  # as where there are no descriptors left
+
+        self.assertRaises(OSError, self.placed[0].take)
+
+        self.assertTrue(self.placed[0].is_here)
+
     def test_what_closes_counts_no_more(self) -> None:
         for _ in range(4):
             wire = self.connect()

@@ -4,13 +4,16 @@ import socket
 from typing import Any, cast
 
 from twisted.internet.defer import Deferred
+from twisted.internet.protocol import Protocol, ServerFactory
 from twisted.internet.task import deferLater
+from twisted.internet.testing import StringTransport
 from twisted.internet.threads import deferToThread
 from twisted.trial.unittest import TestCase
 from typing_extensions import override
 
 from mjpegd.options import Options
 from mjpegd.ports import bind_pair
+from mjpegd.rtsp import RTSPFactory
 from mjpegd.wire.headers import SessionHeader, Transport
 from mjpegd.wire.messages import Response
 from mjpegd.workers.messages import (
@@ -23,7 +26,7 @@ from mjpegd.workers.messages import (
     TakeSeat,
     Task,
 )
-from mjpegd.workers.worker import Reactor, Worker
+from mjpegd.workers.worker import Reactor, Taking, Worker
 
 HOST = "127.0.0.1"
 URL = f"rtsp://{HOST}/testcard"
@@ -73,6 +76,29 @@ class Unstoppable:
 
     def stop(self) -> None:
         self.is_stopped = True
+
+
+class Breaking(Protocol):
+    """Cannot bear what it hears."""
+
+    @override
+    def dataReceived(self, data: bytes) -> None:
+        raise RuntimeError("it broke")
+
+
+class TakingTests(TestCase):
+    def test_words_that_break_a_connection_end_that_only(self) -> None:
+        factory = cast(RTSPFactory, ServerFactory.forProtocol(Breaking))  # makes another protocol
+        taking = Taking(factory, None)
+        protocol = taking.buildProtocol(None)
+        transport = StringTransport()
+        assert protocol is not None
+        protocol.makeConnection(transport)
+
+        taking.hear(SETUP)
+
+        self.assertTrue(transport.disconnected)
+        self.assertEqual(len(self.flushLoggedErrors(RuntimeError)), 1)
 
 
 class WorkerTests(TestCase):

@@ -133,11 +133,11 @@ class Arrival(Protocol):
         Twisted's transport would shut it down for everybody who holds it. So that it closes its
         end as it always does, it is left with a socket in place of this one that leads nowhere.
         """
-        self.is_here = False
         handle = cast(socket.socket, self.transport.getHandle())
         taken = handle.dup()
         with socket.socket(handle.family, socket.SOCK_STREAM) as nowhere:
             os.dup2(nowhere.fileno(), handle.fileno(), inheritable=False)
+        self.is_here = False
         self.transport.abortConnection()
         return taken
 

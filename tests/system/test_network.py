@@ -191,6 +191,21 @@ class ProxyTests(NetworkTestCase):
         self.assertEqual(client.transport.source, "127.0.0.1")
         self.assertEqual({host for host, _ in client.reception.sources}, {"127.0.0.1"})
 
+    def test_systemd_may_hold_the_port_that_the_proxy_comes_to(self) -> None:
+        sock = socket.create_server(("::", 0), family=socket.AF_INET6, dualstack_ipv6=True)
+        self.addCleanup(sock.close)
+        daemon = self.daemon(
+            {"film.avi": film(5)},
+            "--listen=haproxy:systemd:domain=INET6:index=0",
+            *self.options,
+            port="",
+            launcher=(sys.executable, "-c", AS_SYSTEMD, str(sock.fileno())),
+            pass_fds=[sock.fileno()],
+        )
+        daemon.start()
+
+        self.passed_on("127.0.0.1", sock.getsockname()[1], over_tcp=True)
+
     def test_media_may_take_the_way_through_the_proxy(self) -> None:
         daemon = self.behind_proxy("tcp:0:interface=127.0.0.1")
 
