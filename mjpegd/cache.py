@@ -24,6 +24,9 @@ class ByteCache(Generic[V]):
         self._bytes = 0
         self._values: OrderedDict[Hashable, V] = OrderedDict()
 
+    def __contains__(self, key: Hashable) -> bool:
+        return key in self._values
+
     def get(self, key: Hashable) -> V | None:
         """What lies under this key, which is now the newest."""
         found = self._values.get(key)

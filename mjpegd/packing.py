@@ -1,8 +1,10 @@
 """How a viewer's pictures become packets: what they must be like, and how they are cut."""
 
 from collections.abc import Hashable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
+
+from typing_extensions import override
 
 from mjpegd.pictures.forms import PLAIN_FORM, JpegForm, Rendition
 from mjpegd.pictures.normalise import Normal, Recode, direct, normalise, working_bytes
@@ -54,6 +56,16 @@ class JpegPacking:
     max_payload_bytes: int
     interleaved: bool
     form: JpegForm = PLAIN_FORM
+    _hash: int = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        # Every frame of every viewer is looked up by it.
+        fields = (self.max_payload_bytes, self.interleaved, self.form)
+        object.__setattr__(self, "_hash", hash(fields))
+
+    @override
+    def __hash__(self) -> int:
+        return self._hash
 
     @property
     def rendition(self) -> Rendition:

@@ -18,7 +18,8 @@ presentation time: the one that would be on display then.
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from mjpegd.wire.clock import RTP_CLOCK_HZ
 from mjpegd.wire.times import FrameTimes, seek_tolerance_s
@@ -49,8 +50,7 @@ class Start:
     ticks: int
 
 
-@dataclass(frozen=True, slots=True)
-class Due:
+class Due(NamedTuple):
     """A frame that is to leave now.
 
     Attributes:
@@ -67,6 +67,25 @@ class Due:
 
 
 @dataclass(slots=True)
+class _Upcoming:
+    """The frame that is sent next, which is known and within the run.
+
+    Attributes:
+        frame: Counted through all laps.
+        number: Which frame of the film.
+        ticks: Its RTP time, not wrapped.
+        due_s: Its moment, on the clock.
+        allowed_s: The moment from which it may leave; later than its own while catching up.
+    """
+
+    frame: int
+    number: int
+    ticks: int
+    due_s: float
+    allowed_s: float
+
+
+@dataclass(slots=True)
 class _Run:
     """The straight lines of one PLAY; see the module's docstring."""
 
@@ -76,6 +95,10 @@ class _Run:
     scale: float
     speed: float
     until_s: float | None  # media time, counted through all laps
+    step: int = field(init=False)  # from one frame to the next
+
+    def __post_init__(self) -> None:
+        self.step = 1 if self.scale > 0 else -1
 
 
 class Playhead:
@@ -94,6 +117,10 @@ class Playhead:
         # Counted through all laps; None: at the natural start of the direction. Where scale
         # leaves frames out this may be one of those: see `_coming`.
         self._next: int | None = None
+        # What `_next` comes to, worked out once for each frame; None where that has to be done, and
+        # while the film grows, for it may come to something else then.
+        self._worked_out: _Upcoming | None = None
+        self._told: _Upcoming | None = None  # by `due`
         self._last_ticks: int | None = None
         self._last_sent_s = 0.0
         self._last_due_s = 0.0
@@ -147,7 +174,8 @@ class Playhead:
         self._run = _Run(now_s, npt_s, ticks, scale, speed, until_s)
         self._last_sent_s = self._last_due_s = now_s - interval_s
         # Of frames with the same time, fast reverse shows the first one.
-        first = self._next = self._coming()
+        first = self._coming()
+        self._go_to(first)
         return Start(first, npt_s, ticks)
 
     def pause(self) -> None:
@@ -155,7 +183,7 @@ class Playhead:
         if self._next is not None:
             frame = self._coming()
             self._next = self._number(frame) if self._is_known(frame) else frame
-        self._run = None
+        self._run = self._worked_out = self._told = None
 
     def rewind_if_at_end(self) -> None:
         """End the run; after the film's end, not that of a range, the next one starts over."""
@@ -172,6 +200,7 @@ class Playhead:
         if self._run is not None:
             self._run.start_s += seconds
             self._last_due_s += seconds
+            self._worked_out = None
 
     def ticks_at(self, now_s: float) -> int:
         """RTP time of a moment of the running run, not wrapped (for sender reports)."""
@@ -179,22 +208,22 @@ class Playhead:
         return run.ticks + _ticks((now_s - run.start_s) * run.speed)
 
     def upcoming_numbers(self, most: int) -> list[int]:
-        """The numbers of the frames that are sent next, as far as they are known."""
-        found: list[int] = []
-        here = self._next
-        try:
-            while len(found) < most and (frame := self._upcoming()) is not None:
-                found.append(self._number(frame))
-                self._next = frame + self._direction
-        finally:
-            self._next = here
+        """The numbers of the frames that are sent next, as far as they are known.
+
+        Args:
+            most: How many of them, at least 1.
+        """
+        upcoming = self._worked_out or self._work_out()
+        found = [] if upcoming is None else [upcoming.number]
+        if most > 1:
+            found += self._numbers_beyond(upcoming, most - 1)
         return found
 
     @property
     def upcoming_ticks(self) -> int | None:
         """RTP time of the frame that is sent next, not wrapped."""
-        frame = self._upcoming()
-        return None if frame is None else self._ticks_of(frame)
+        upcoming = self._worked_out or self._work_out()
+        return None if upcoming is None else upcoming.ticks
 
     @property
     def is_over(self) -> bool:
@@ -208,40 +237,57 @@ class Playhead:
 
     def wait_s(self, now_s: float) -> float | None:
         """Seconds until the next frame may leave, 0 if it may now; None where none is known."""
-        frame = self._upcoming()
-        return None if frame is None else max(0.0, self._allowed_s(frame) - now_s)
+        upcoming = self._worked_out or self._work_out()
+        return None if upcoming is None else max(0.0, upcoming.allowed_s - now_s)
 
     def late_s(self, now_s: float) -> float:
         """Seconds since the moment of the next frame; 0 before it, or where none is known."""
-        frame = self._upcoming()
-        return 0.0 if frame is None else max(0.0, now_s - self._due_s(frame))
+        upcoming = self._worked_out or self._work_out()
+        return 0.0 if upcoming is None else max(0.0, now_s - upcoming.due_s)
 
     def due(self, now_s: float) -> Due | None:
         """The next frame if it may leave by now; None where there is none yet.
 
         A run that is too late for what it should have sent is taken to the present first.
         """
-        frame = self._upcoming()
-        if frame is None or self._allowed_s(frame) > now_s + EARLY_S:
+        upcoming = self._worked_out or self._work_out()
+        if upcoming is None or upcoming.allowed_s > now_s + EARLY_S:
             return None
         skipped = 0
-        if now_s - self._due_s(frame) > PATIENCE_S:
-            frame, skipped = self._at_present(frame, now_s)
-            self._next = frame
-        late_s = now_s - self._due_s(frame)
-        return Due(self._number(frame), self._ticks_of(frame), late_s, skipped)
+        if now_s - upcoming.due_s > PATIENCE_S:
+            present, skipped = self._at_present(upcoming.frame, now_s)
+            self._go_to(present)
+            upcoming = self._lines_at(self._running(), present)
+        self._told = upcoming
+        return Due(upcoming.number, upcoming.ticks, now_s - upcoming.due_s, skipped)
 
     def sent(self, now_s: float) -> float:
         """Step past the frame that was due; seconds from its moment to that of the next one."""
-        frame = self._coming()
-        due_s = self._due_s(frame)
-        self._last_ticks = self._ticks_of(frame)
-        self._last_sent_s, self._last_due_s = now_s, due_s
-        self._next = frame + self._direction
-        following = self._upcoming()
+        told = self._told
+        if told is None:
+            raise RuntimeError("no frame is due: due() comes first")
+        self._last_ticks = told.ticks
+        self._last_sent_s, self._last_due_s = now_s, told.due_s
+        self._go_to(told.frame + self._running().step)
+        following = self._work_out()
         if following is None:
             return 1 / (float(self._times.rate) * self._running().speed)
-        return self._due_s(following) - due_s
+        return following.due_s - told.due_s
+
+    def _numbers_beyond(self, upcoming: _Upcoming | None, most: int) -> list[int]:
+        found: list[int] = []
+        here = self._next, self._worked_out
+        while upcoming is not None and len(found) < most:
+            self._next = upcoming.frame + self._running().step
+            upcoming = self._work_out()
+            if upcoming is not None:
+                found.append(upcoming.number)
+        self._next, self._worked_out = here
+        return found
+
+    def _go_to(self, frame: int) -> None:
+        self._next = frame
+        self._worked_out = self._told = None
 
     def _first(self, at_s: float | None, scale: float) -> int:
         if at_s is not None:
@@ -255,10 +301,6 @@ class Playhead:
         if self._run is None:
             raise RuntimeError("no run: start() comes first")
         return self._run
-
-    @property
-    def _direction(self) -> int:
-        return 1 if self._running().scale > 0 else -1
 
     @property
     def _repeats(self) -> bool:
@@ -277,12 +319,15 @@ class Playhead:
     def _is_over(self, frame: int) -> bool:
         if not self._is_known(frame):
             return not self._is_awaited(frame)
+        return self._is_past_stop(frame)
+
+    def _is_past_stop(self, frame: int) -> bool:
         run = self._run
         if run is None or run.until_s is None:
             return False
         if run.scale > 0:
-            return self._media_s(frame) >= run.until_s - self._tolerance_s
-        return self._media_s(frame) < run.until_s - ROUNDING_S
+            return self._place(frame)[1] >= run.until_s - self._tolerance_s
+        return self._place(frame)[1] < run.until_s - ROUNDING_S
 
     def _coming(self) -> int:
         """The frame that is sent next, whether it is known or not."""
@@ -294,36 +339,42 @@ class Playhead:
         shown = self._shown(self._step_of(frame) / float(self._times.rate))
         return max(frame, shown) if run.scale > 0 else min(frame, shown)
 
-    def _upcoming(self) -> int | None:
-        if self._run is None or self._next is None:
+    def _work_out(self) -> _Upcoming | None:
+        """The frame that is sent next; None where none is known."""
+        run, frame = self._run, self._next
+        if run is None or frame is None:
             return None
-        frame = self._coming()
-        return frame if self._is_known(frame) and not self._is_over(frame) else None
+        if abs(run.scale) > 1:
+            frame = self._coming()
+        if not self._is_known(frame) or (run.until_s is not None and self._is_past_stop(frame)):
+            return None
+        upcoming = self._lines_at(run, frame)
+        if self.complete:
+            self._worked_out = upcoming
+        return upcoming
 
-    def _media_s(self, frame: int) -> float:
-        """Media time, counted through all laps."""
+    def _lines_at(self, run: _Run, frame: int) -> _Upcoming:
+        number, media_s = self._place(frame)
+        presentation_s = (media_s - run.media_s) / run.scale
+        due_s = run.start_s + presentation_s / run.speed
+        allowed_s = max(due_s, self._last_sent_s + (due_s - self._last_due_s) / CATCH_UP)
+        ticks = run.ticks + round(presentation_s * RTP_CLOCK_HZ)
+        # Two frames of a film may have the same time; in RTP that would make them one.
+        if self._last_ticks is not None and ticks <= self._last_ticks:
+            ticks = self._last_ticks + 1
+        return _Upcoming(frame, number, ticks, due_s, allowed_s)
+
+    def _place(self, frame: int) -> tuple[int, float]:
+        """The number of a frame, and its media time in seconds counted through all laps."""
+        times = self._times
         if not self._repeats:
-            return self._times.time_of(frame)
-        lap, number = divmod(frame, self._times.count)
-        return lap * self._times.end + self._times.time_of(number)
+            return frame, times.time_of(frame)
+        lap, number = divmod(frame, times.count)
+        return number, times.time_of(number) + (lap * times.end if lap else 0.0)
 
     def _presentation_s(self, frame: int) -> float:
         run = self._running()
-        return (self._media_s(frame) - run.media_s) / run.scale
-
-    def _due_s(self, frame: int) -> float:
-        run = self._running()
-        return run.start_s + self._presentation_s(frame) / run.speed
-
-    def _allowed_s(self, frame: int) -> float:
-        """The moment from which a frame may leave."""
-        due_s = self._due_s(frame)
-        return max(due_s, self._last_sent_s + (due_s - self._last_due_s) / CATCH_UP)
-
-    def _ticks_of(self, frame: int) -> int:
-        ticks = self._running().ticks + _ticks(self._presentation_s(frame))
-        # Two frames of a film may have the same time; in RTP that would make them one.
-        return ticks if self._last_ticks is None else max(ticks, self._last_ticks + 1)
+        return (self._place(frame)[1] - run.media_s) / run.scale
 
     def _step_of(self, frame: int) -> int:
         """The step of 1 / rate at which a frame has begun."""
@@ -363,7 +414,7 @@ class Playhead:
         if abs(run.scale) > 1:
             presented_s = math.floor((presented_s + ROUNDING_S) * rate) / rate
         present = self._shown(presented_s)
-        passed = (present - frame) * self._direction
+        passed = (present - frame) * self._running().step
         if passed <= 0:
             return frame, 0
         if abs(run.scale) > 1:
@@ -379,7 +430,7 @@ class Playhead:
             return self._times.count - 1 if run.scale > 0 else 0
         frame = self._shown((run.until_s - run.media_s) / run.scale)
         is_shown = self._is_known(frame) and not self._is_over(frame)
-        return frame if is_shown else frame - self._direction
+        return frame if is_shown else frame - self._running().step
 
 
 def _ticks(seconds: float) -> int:

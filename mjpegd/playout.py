@@ -1,8 +1,8 @@
 """What drives a viewer's frames: a film on a timeline of the viewer's own, or a live source.
 
-A film's playout is a LoopingCall at the film's rate that sends what is due by now; a frame off
-that grid (variable rates, catching up) gets a timer of its own. A live playout is called by its
-stream. Both hand trains and their RTP times to the viewer, and never ask who that is.
+A film's playout is a LoopingCall that sends what is due by now, and is called again when the next
+frame is due. A live playout is called by its stream. Both hand trains and their RTP times to the
+viewer, and never ask who that is.
 """
 
 from dataclasses import dataclass, replace
@@ -10,12 +10,12 @@ from typing import Protocol
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
-from twisted.internet.task import LoopingCall
 from twisted.python.failure import Failure
 
 from mjpegd.errors import MediaError
 from mjpegd.packing import Packing
 from mjpegd.playhead import PATIENCE_S, Due, Playhead
+from mjpegd.pulse import Pulse
 from mjpegd.stream import FilmStream, LiveStream
 from mjpegd.wire.clock import RTP_CLOCK_HZ
 from mjpegd.wire.errors import JpegError
@@ -28,8 +28,8 @@ MIN_FAREWELL_S = 0.15
 MAX_FAREWELL_S = 0.45
 # A large train is spread over this share of the time until the next frame.
 SPREAD = 0.5
-# A timer of its own is not worth it for a frame that the pulse meets within this.
-OFF_GRID_S = 0.0015
+# A moment is missed by less than this where it was reached by adding up seconds.
+HAIR_S = 1e-8
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,10 +126,9 @@ class FilmPlayout:
         self._clock = clock
         self._viewer = viewer
         self._cue = Cue(0.0, None, 0, 1.0, 1.0)
-        self._pulse: LoopingCall | None = None
-        self._origin_s = 0.0
+        self._pulse: Pulse | None = None
         self._interval_s = 0.0
-        self._timer: IDelayedCall | None = None
+        self._farewell: IDelayedCall | None = None
         self._waiting_for: object | None = None
         self._is_behind = False  # since it had to wait
         self._awaited: Deferred[None] | None = None
@@ -168,11 +167,8 @@ class FilmPlayout:
 
     def roll(self) -> None:
         """Send the first frame, and the others when they are due."""
-        self._origin_s = self._clock.seconds()
-        pulse = LoopingCall(self._tick)
-        pulse.clock = self._clock
-        self._pulse = pulse
-        pulse.start(self._interval_s).addErrback(self._broke)
+        self._pulse = Pulse(self._tick, self._clock)
+        self._pulse.start(self._interval_s).addErrback(self._broke)
 
     def standing(self) -> Cue:
         """The promise again, for the frame that comes next in the run under way."""
@@ -206,9 +202,9 @@ class FilmPlayout:
         for coming in filter(None, unwanted):
             coming.cancel()
         self._awaited = None
-        if self._timer is not None and self._timer.active():
-            self._timer.cancel()
-        self._timer = None
+        if self._farewell is not None:
+            self._farewell.cancel()
+            self._farewell = None
         pulse, self._pulse = self._pulse, None
         if pulse is not None and pulse.running:
             pulse.stop()
@@ -218,26 +214,22 @@ class FilmPlayout:
         self._halt()
         self._viewer.broke(failure)
 
-    def _tick(self) -> None:
-        """Send what is due by now, then arrange for what comes next."""
-        if self._waiting_for is not None:
-            return
-        self._head.complete = self._stream.source.complete
+    def _tick(self) -> float | None:
+        """Send what is due by now; seconds until the next frame is, None where nobody knows."""
+        head = self._head
+        head.complete = self._stream.source.complete
         now_s = self._clock.seconds()
         if self._is_behind:
             self._hold(now_s)
-        while (due := self._head.due(now_s)) is not None:
+        while (due := head.due(now_s)) is not None:
             if not self._send(due, now_s):
-                return
+                return None
             now_s = self._clock.seconds()
-        self._arrange(now_s)
-
-    def _tick_off_grid(self) -> None:
-        self._timer = None
-        try:
-            self._tick()
-        except Exception:
-            self._broke(Failure())
+        wait_s = head.wait_s(now_s)
+        if wait_s is None:
+            self._come_to_the_end()
+            return None
+        return max(0.0, wait_s - HAIR_S)
 
     def _send(self, due: Due, now_s: float) -> bool:
         """Send one frame; False where the playout has to wait, or is over."""
@@ -262,28 +254,25 @@ class FilmPlayout:
         return self._pulse is not None
 
     def _prepare_ahead(self) -> None:
-        self._ahead = {n: coming for n, coming in self._ahead.items() if not coming.called}
+        if self._ahead:
+            self._ahead = {n: coming for n, coming in self._ahead.items() if not coming.called}
         for number in self._head.upcoming_numbers(self._stream.frames_ahead(self.packing)):
             if number not in self._ahead:
-                self._ahead[number] = self._stream.prepare_ahead(number, self.packing)
+                coming = self._stream.prepare_ahead(number, self.packing)
+                if coming is not None:
+                    self._ahead[number] = coming
 
-    def _arrange(self, now_s: float) -> None:
-        if self._head.is_over:
-            self._halt()
-            farewell_s = min(max(self._interval_s, MIN_FAREWELL_S), MAX_FAREWELL_S)
-            self._timer = self._clock.callLater(farewell_s, self._finish)
-        elif self._head.is_starved:
+    def _come_to_the_end(self) -> None:
+        """Of the film, or of what is known of it."""
+        if not self._head.is_over:
             self._wait_for(None)
-        else:
-            wait_s = self._head.wait_s(now_s) or 0.0
-            if wait_s < self._until_pulse_s(now_s) - OFF_GRID_S and self._timer is None:
-                self._timer = self._clock.callLater(wait_s, self._tick_off_grid)
-
-    def _until_pulse_s(self, now_s: float) -> float:
-        return self._interval_s - (now_s - self._origin_s) % self._interval_s
+            return
+        self._halt()
+        farewell_s = min(max(self._interval_s, MIN_FAREWELL_S), MAX_FAREWELL_S)
+        self._farewell = self._clock.callLater(farewell_s, self._finish)
 
     def _finish(self) -> None:
-        self._timer = None
+        self._farewell = None
         self._viewer.finished()
         self._head.rewind_if_at_end()
 
@@ -304,7 +293,8 @@ class FilmPlayout:
             return
         self._waiting_for = self._awaited = None
         self._is_behind = True
-        self._tick()
+        if self._pulse is not None:
+            self._pulse()
 
     def _hold(self, now_s: float) -> None:
         """Stop the film's clock for what it is late; only a hiccup by itself may cost frames."""

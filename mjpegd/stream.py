@@ -7,7 +7,7 @@ from dataclasses import replace
 from fractions import Fraction
 from typing import Protocol
 
-from twisted.internet.defer import CancelledError, Deferred, succeed
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from typing_extensions import override
@@ -129,6 +129,7 @@ class FilmStream(_Stream):
         super().__init__(source.title)
         self.source = source
         self.changed: str | None = None
+        self._is_rendered = bool(IRenderedSource.providedBy(source))
         self._serial = next(_serials)
         self._trains = trains
         self._workshop = workshop
@@ -185,16 +186,20 @@ class FilmStream(_Stream):
             done.addErrback(lambda failure: _log.failure("preparing a frame", failure))
         return waiting
 
-    def prepare_ahead(self, number: int, packing: Packing) -> "Deferred[None]":
-        """Have a frame ready before it is due, if that is possible at all; never fails.
+    def prepare_ahead(self, number: int, packing: Packing) -> "Deferred[None] | None":
+        """Have a frame ready before it is due, if that is possible at all.
 
-        Whoever wants it no more cancels the Deferred.
+        Returns:
+            None where nothing is to be waited for. Fires when the frame is ready, and never fails;
+            whoever wants it no more cancels it.
         """
+        if (self._serial, number, packing) in self._trains:
+            return None
         try:
             if self.train(number, packing) is not None:
-                return succeed(None)
+                return None
         except (JpegError, MediaError):
-            return succeed(None)  # said again, and dealt with, when the frame is due
+            return None  # said again, and dealt with, when the frame is due
         coming = self.prepare(number, packing)
         coming.addErrback(
             lambda failure: None if failure.check(MediaError, CancelledError) else failure
@@ -289,12 +294,8 @@ class FilmStream(_Stream):
             if is_large and not image.is_field:  # fields become one picture of another size
                 self._large_size = (image.width, image.height)
 
-    @property
-    def _is_rendered(self) -> bool:
-        return bool(IRenderedSource.providedBy(self.source))
-
     def _is_laborious(self, packing: Packing) -> bool:
-        return self._is_rendered or packing.form in self._laborious
+        return self._is_rendered or (bool(self._laborious) and packing.form in self._laborious)
 
     def _cut_now(self, number: int, packing: Packing) -> TrainTemplate | JpegError | None:
         """The train of a frame that can be had without waiting, or why there is none."""

@@ -27,6 +27,7 @@ from mjpegd.sources.library import FolderState, Library
 from mjpegd.sources.pattern import TestCard
 from mjpegd.sources.video import DecoderReactor, Decoders
 from mjpegd.stream import LiveStream, train_cache
+from mjpegd.timetable import Timetable
 from mjpegd.workshop import LIBRARY, Workshop
 
 _log = Logger()
@@ -70,6 +71,7 @@ class Theatre:
         prefix: str = "",
     ) -> None:
         self._reactor = reactor
+        clock = self._clock = Timetable(reactor)
         self._tally = tally
         self._ports = MediaPorts(pair)
         self._media = settings.media
@@ -83,7 +85,7 @@ class Theatre:
             max_height=making.max_height,
         )
         self._library = Library(settings.media, settings.frame_rate, self._in_thread, decoders)
-        self._card = TestCard(reactor, time.time, self._in_thread)
+        self._card = TestCard(clock, time.time, self._in_thread)
         card = LiveStream(self._card)
         self._makers = ThreadPool(0, making.threads, "mjpegd pictures")
         turbojpeg = TurboJpeg.find()
@@ -92,10 +94,10 @@ class Theatre:
         )
         trains = train_cache(CACHE_BYTES)
         self._catalogue = Catalogue(
-            self._library, {card.title: card}, trains, self._workshop, reactor
+            self._library, {card.title: card}, trains, self._workshop, clock
         )
         self._registry = Registry(
-            reactor,
+            clock,
             time.time,
             settings.limits,
             admission,
@@ -115,12 +117,12 @@ class Theatre:
             wall_clock=time.time,
             started=int(time.time()),
         )
-        self.factory = RTSPFactory(house, admission, reactor)
+        self.factory = RTSPFactory(house, admission, clock)
 
     def start(self) -> None:
         """Begin to serve."""
         self._makers.start()
-        self._ports.start(self._reactor, self._reactor, self._registry.received, self._tally)
+        self._ports.start(self._reactor, self._clock, self._registry.received, self._tally)
 
     async def ready(self) -> None:
         """Viewers are served as soon as it has started."""

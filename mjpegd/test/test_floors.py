@@ -93,7 +93,7 @@ class FloorTests(SynchronousTestCase):
 
     def test_nothing_below_imports_what_is_above_it(self) -> None:
         floors = [
-            {"limits", "addresses", "cache", "packing", "wishes"},
+            {"limits", "addresses", "cache", "packing", "wishes", "timetable", "pulse"},
             {"flow", "playhead", "rtp", "workshop"},
             {"treatment", "admission", "proxied"},
             {"stream"},

@@ -311,7 +311,9 @@ class MadeTests(SynchronousTestCase):
         self.prepared(0)
         busy = [self.stream.prepare(number, PACKING) for number in range(1, 3)]
         unwanted = [self.stream.prepare(number, PACKING) for number in range(3, 9)]
-        unwanted.append(self.stream.prepare_ahead(9, PACKING))
+        ahead = self.stream.prepare_ahead(9, PACKING)
+        assert ahead is not None, "it is not at hand"
+        unwanted.append(ahead)
         wanted = self.stream.prepare(3, PACKING)
         for waiting in unwanted:
             waiting.cancel()

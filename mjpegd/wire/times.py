@@ -76,6 +76,7 @@ class SteadyTimes:
     def __init__(self, rate: Fraction, count: int = 0) -> None:
         self.rate = rate
         self.count = count
+        self._numerator, self._denominator = rate.as_integer_ratio()
         self._tolerance_s = seek_tolerance_s(rate)
 
     @property
@@ -85,12 +86,12 @@ class SteadyTimes:
 
     def time_of(self, number: int) -> float:
         """Media time in seconds of a frame."""
-        return number * self.rate.denominator / self.rate.numerator
+        return number * self._denominator / self._numerator
 
     def number_at(self, seconds: float) -> int:
         """The frame that is on display at a media time."""
         seconds += self._tolerance_s
-        number = int(seconds * self.rate.numerator / self.rate.denominator)
+        number = int(seconds * self._numerator / self._denominator)
         return max(0, min(number, self.count - 1))
 
 
