@@ -103,12 +103,14 @@ class IPacketSender(Interface):
     dropped: int = Attribute("How many trains were dropped since the sender was made.")
     errors: int = Attribute("How many packets the system refused to send, for good.")
     last_error: str = Attribute("Why it refused the last of them, for the log.")
+    remark: str = Attribute("What is out of the ordinary on this way, for the log; or empty.")
 
     def send_train(train: "PacketTrain", spread_s: float) -> None:
         """Send the packets of one frame, the whole train or nothing of it.
 
         Args:
-            train: The packets, in the framing that this sender asked for.
+            train: The packets, in the framing that this sender asked for. It is lent: what has
+                to wait is copied.
             spread_s: Seconds over which a large train may be spread, to spare small
                 receive buffers on the way.
         """

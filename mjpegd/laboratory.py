@@ -70,7 +70,7 @@ class LaboratoryPacking:
         whole = jpeg.whole(picture)
         if len(whole) > self._most_bytes:
             raise UnsupportedJpegError(f"more than {self._most_bytes} bytes for one packet")
-        return TrainTemplate.from_payloads([whole], interleaved=False)
+        return TrainTemplate([whole], interleaved=False)
 
     def working_bytes(self, picture: bytes) -> int:
         """The memory that `normalise` takes for a picture at most (see `Packing`)."""

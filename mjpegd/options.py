@@ -75,6 +75,7 @@ class Settings:
         rtp_port: UDP port of RTP, even; 0 for any free pair.
         max_packet_bytes: UDP payload of an RTP packet at most.
         max_laboratory_bytes: The same for a laboratory client's whole picture.
+        segments: The kernel may cut frames into packets.
         making: How pictures are made that cannot be sent as they are.
         limits: Bounds on remote input.
     """
@@ -89,6 +90,7 @@ class Settings:
     rtp_port: int
     max_packet_bytes: int
     max_laboratory_bytes: int
+    segments: bool
     making: Making
     limits: Limits
 
@@ -207,8 +209,14 @@ where PyAV is installed (pip install 'mjpegd[containers]')."""
         ],
         ["max-sessions", None, "4096", "Viewers at the same time."],
     ]
-    optFlags: ClassVar[list[list[str]]] = [
-        ["loop", "l", "Repeat every film without end, but for URLs that end in ?loop=0."]
+    optFlags: ClassVar[list[list[str | None]]] = [
+        ["loop", "l", "Repeat every film without end, but for URLs that end in ?loop=0."],
+        [
+            "no-gso",
+            None,
+            "Send every RTP packet by itself, instead of letting the kernel cut whole frames into "
+            "packets (segmentation offload), where a network card or its driver gets that wrong.",
+        ],
     ]
 
     def __init__(self) -> None:
@@ -259,7 +267,8 @@ def arguments_from(environ: Mapping[str, str]) -> list[str]:
         if value is not None:
             arguments.append(f"--{name}={value}")
     arguments += [f"--listen={one}" for one in environ.get(_variable("listen"), "").split()]
-    arguments += [f"--{name}" for name, *_ in Options.optFlags if _flag(environ, _variable(name))]
+    flags = [str(name) for name, *_ in Options.optFlags]
+    arguments += [f"--{name}" for name in flags if _flag(environ, _variable(name))]
     return arguments
 
 
@@ -301,6 +310,7 @@ def _checked(options: Mapping[str, Any]) -> Settings:  # Any: usage.Options is a
         max_laboratory_bytes=_whole(
             options, "lab-max-packet-size", MIN_LABORATORY_BYTES, MAX_DATAGRAM_BYTES
         ),
+        segments=not options["no-gso"],
         making=Making(
             threads=_per_core(options, "threads", 1),
             decoders=_per_core(options, "decoders", 4),

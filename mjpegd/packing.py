@@ -9,7 +9,7 @@ from typing_extensions import override
 from mjpegd.pictures.forms import PLAIN_FORM, JpegForm, Rendition
 from mjpegd.pictures.normalise import Normal, Recode, direct, normalise, working_bytes
 from mjpegd.wire import jpeg_payload
-from mjpegd.wire.packets import TrainTemplate
+from mjpegd.wire.packets import WORD_BYTES, TrainTemplate
 
 
 class Packing(Protocol):
@@ -75,10 +75,9 @@ class JpegPacking:
     def pack(self, picture: bytes) -> TrainTemplate:
         """Cut one JPEG, in some 50 microseconds (see `Packing`)."""
         frame = direct(picture, self.form)
-        payloads = jpeg_payload.fragment(frame, self.max_payload_bytes)
-        return TrainTemplate.from_payloads(
-            payloads, interleaved=self.interleaved, extension=frame.extension
-        )
+        whole_words = self.max_payload_bytes - self.max_payload_bytes % WORD_BYTES
+        payloads = jpeg_payload.fragment(frame, whole_words)
+        return TrainTemplate(payloads, interleaved=self.interleaved, extension=frame.extension)
 
     def working_bytes(self, picture: bytes) -> int:
         """The memory that `normalise` takes for a picture at most (see `Packing`)."""

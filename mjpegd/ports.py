@@ -7,14 +7,21 @@ import socket
 from collections.abc import Sequence
 
 from twisted.internet.defer import maybeDeferred
-from twisted.internet.interfaces import IListeningPort, IReactorSocket, IReactorTime
+from twisted.internet.interfaces import (
+    IListeningPort,
+    IReactorFDSet,
+    IReactorSocket,
+    IReactorTime,
+)
 from twisted.internet.protocol import DatagramProtocol
 
 from mjpegd.addresses import in_url, is_ipv6, plain_host
 from mjpegd.errors import ConfigurationError
 from mjpegd.logs import Tally
 from mjpegd.rtp import OnReport, RTCPProtocol, RTPProtocol
-from mjpegd.senders.udp import MediaSocket, UDPSender
+from mjpegd.senders.backlog import Backlog
+from mjpegd.senders.media_socket import MediaSocket
+from mjpegd.senders.udp import UDPSender
 
 # Connections that wait to be accepted: a thousand players may start at once.
 BACKLOG = 1024
@@ -115,19 +122,25 @@ def bind_stream(interface: str, port: int) -> socket.socket:
 Pair = tuple[socket.socket, socket.socket]
 
 
+class MediaReactor(IReactorSocket, IReactorFDSet):
+    """What the media ports need of a reactor."""
+
+
 class MediaPorts:
     """The RTP and RTCP ports that all viewers of a process share.
 
     Args:
         pair: The sockets of both, as `bind_pair` makes them.
+        segments: The kernel cuts trains into packets (see `senders.media_socket.can_segment`).
     """
 
-    def __init__(self, pair: Pair) -> None:
+    def __init__(self, pair: Pair, *, segments: bool) -> None:
         rtp, rtcp = pair
         self._family = rtp.family
-        self._rtp = _media_socket(rtp)
-        self._rtcp = _media_socket(rtcp)
+        self._rtp = _media_socket(rtp, segments=segments)
+        self._rtcp = _media_socket(rtcp, segments=False)
         self._clock: IReactorTime | None = None
+        self._backlog: Backlog | None = None
         self._listening: list[IListeningPort] = []
 
     @property
@@ -156,10 +169,11 @@ class MediaPorts:
         return ""
 
     def start(
-        self, reactor: IReactorSocket, clock: IReactorTime, on_report: OnReport, tally: Tally
+        self, reactor: MediaReactor, clock: IReactorTime, on_report: OnReport, tally: Tally
     ) -> None:
         """Read what arrives: hand reports on, count what is none."""
         self._clock = clock
+        self._backlog = Backlog(self._rtp.fileno(), reactor, clock)
         protocols: list[tuple[MediaSocket, DatagramProtocol]] = [
             (self._rtp, RTPProtocol(on_report, tally)),
             (self._rtcp, RTCPProtocol(on_report, tally)),
@@ -170,23 +184,25 @@ class MediaPorts:
 
     def sender(self, host: str, ports: tuple[int, int], local_host: str) -> UDPSender:
         """A way to a viewer's ports, from the address that it connected to."""
-        if self._clock is None:
+        if self._clock is None or self._backlog is None:
             raise RuntimeError("start() comes first")
-        return UDPSender(self._rtp, self._rtcp, host, ports, local_host, self._clock)
+        return UDPSender(self._rtp, self._rtcp, host, ports, local_host, self._backlog, self._clock)
 
     async def stop(self) -> None:
         """Give the ports back."""
         listening, self._listening = self._listening, []
         for port in listening:
             await maybeDeferred(port.stopListening)
+        if self._backlog is not None:
+            self._backlog.stop()
         self._rtp.close()
         self._rtcp.close()
 
 
-def _media_socket(sock: socket.socket) -> MediaSocket:
+def _media_socket(sock: socket.socket, *, segments: bool) -> MediaSocket:
     with contextlib.suppress(OSError):
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
-    return MediaSocket(sock)
+    return MediaSocket(sock, segments=segments)
 
 
 def _is_own(host: str) -> bool:

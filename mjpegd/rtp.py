@@ -15,7 +15,7 @@ from mjpegd.addresses import plain_host
 from mjpegd.logs import Tally
 from mjpegd.wire.clock import RTP_CLOCK_HZ, ntp_timestamp
 from mjpegd.wire.errors import ParseError
-from mjpegd.wire.packets import PacketTrain, TrainTemplate, sequence_add
+from mjpegd.wire.packets import PacketTrain, TrainTemplate
 from mjpegd.wire.reports import (
     Bye,
     ReceiverReport,
@@ -31,6 +31,7 @@ from mjpegd.wire.reports import (
 
 MAX_SSRC = 0xFFFF_FFFF
 TIMESTAMP_MASK = 0xFFFF_FFFF
+SEQUENCE_MASK = 0xFFFF
 
 # Below 2**15: if the first packets are lost near a wrap, an SRTP receiver would stay one
 # roll-over behind (index estimate, RFC 3711 section 3.3.1).
@@ -100,8 +101,9 @@ class RTPStream:
     def train(self, template: TrainTemplate, ticks: int, channel: int = 0) -> PacketTrain:
         """This viewer's packets of one frame; counts them as sent."""
         train = template.stamp(self.sequence, ticks & TIMESTAMP_MASK, self.ssrc, channel)
-        self.sequence = sequence_add(self.sequence, template.packet_count)
-        self.packets += template.packet_count
+        count = template.packet_count
+        self.sequence = (self.sequence + count) & SEQUENCE_MASK
+        self.packets += count
         self.octets += template.payload_octets
         return train
 

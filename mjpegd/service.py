@@ -23,6 +23,7 @@ from mjpegd.listening import Listening, ListeningReactor
 from mjpegd.logs import Tally, say_count, shown
 from mjpegd.options import Options, Settings
 from mjpegd.ports import Pair, bind_pairs, close_pairs, port_ranges
+from mjpegd.senders.media_socket import can_segment
 from mjpegd.sources.library import FolderState
 from mjpegd.theatre import Theatre, TheatreReactor
 from mjpegd.workers.acceptor import Acceptor
@@ -174,14 +175,16 @@ class MjpegService(Service):
         if not await self._listening.opened() or not self.running:
             return
         settings = self._settings
+        segments = settings.segments and can_segment()
         _log.info(
-            "mjpegd {version} serves {media} at {bases}{workers}; RTP from UDP ports {ports}; "
+            "mjpegd {version} serves {media} at {bases}{workers}; RTP from UDP ports {ports}, {cut}; "
             "everybody who reaches the port may watch",
             version=__version__,
             media=shown(str(settings.media)),
             bases=" and ".join(self._listening.places()),
             workers=f" with {settings.workers} workers" if settings.workers > 1 else "",
             ports=self._rtp_ports,
+            cut="cut by the kernel (GSO)" if segments else "packet by packet",
         )
         await self._venue.announce(self.base_url)
 

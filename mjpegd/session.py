@@ -163,6 +163,7 @@ class Session:
     _skipped: int = field(init=False, default=0)
     _dropped: int = field(init=False, default=0)
     _refused: int = field(init=False, default=0)
+    _remark: str = field(init=False, default="")
     _touched_s: float = field(init=False, default=0.0)
     _orphaned_s: float | None = field(init=False, default=None)
     _next_report_s: float = field(init=False, default=0.0)
@@ -225,8 +226,8 @@ class Session:
     def change_way(self, way: Way, url: str) -> None:
         """SETUP again: the packets travel otherwise from now on."""
         self._dropped += self._way.sender.dropped
-        self._say_refused()
-        self._refused = 0
+        self._say_of_sender()
+        self._refused, self._remark = 0, ""
         self._way.sender.close()
         self._way = way
         self.url = url
@@ -279,7 +280,7 @@ class Session:
             return
         self._stop(farewell=True)
         self._dropped += self._way.sender.dropped
-        self._say_refused()
+        self._say_of_sender()
         self._way.sender.close()
         self.stream.leave(self)
         self._enter(State.INIT)
@@ -410,13 +411,13 @@ class Session:
     def _report(self) -> None:
         now_s = self._around.clock.seconds()
         self._next_report_s = now_s + REPORT_INTERVAL_S
-        self._say_refused()
+        self._say_of_sender()
         if self._way.lifetime is Lifetime.LABORATORY:
             return
         ticks = self._playout.ticks_at(now_s)
         self._way.sender.send_report(self.rtp.report(self._around.wall_clock(), ticks))
 
-    def _say_refused(self) -> None:
+    def _say_of_sender(self) -> None:
         sender = self._way.sender
         if sender.errors > self._refused:
             _log.warn(
@@ -426,6 +427,9 @@ class Session:
                 reason=sender.last_error,
             )
             self._refused = sender.errors
+        if sender.remark != self._remark:
+            self._remark = sender.remark
+            _log.info("session {session}: {remark}", session=self.identifier, remark=sender.remark)
 
     def _say_goodbye(self) -> None:
         self._is_heard = False

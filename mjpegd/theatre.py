@@ -7,7 +7,7 @@ from random import SystemRandom
 from typing import TypeVar
 
 from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IReactorSocket, IReactorThreads
+from twisted.internet.interfaces import IReactorThreads
 from twisted.internet.task import deferLater
 from twisted.internet.threads import deferToThreadPool
 from twisted.logger import Logger
@@ -19,9 +19,10 @@ from mjpegd.logs import Tally, shown
 from mjpegd.methods import House
 from mjpegd.options import Settings
 from mjpegd.pictures.turbojpeg import TurboJpeg
-from mjpegd.ports import MediaPorts, Pair
+from mjpegd.ports import MediaPorts, MediaReactor, Pair
 from mjpegd.registry import Registry
 from mjpegd.rtsp import RTSPFactory
+from mjpegd.senders.media_socket import can_segment
 from mjpegd.sources.decoder_messages import DecoderLimits
 from mjpegd.sources.library import FolderState, Library
 from mjpegd.sources.pattern import TestCard
@@ -35,7 +36,7 @@ _log = Logger()
 T = TypeVar("T")
 
 
-class TheatreReactor(DecoderReactor, IReactorSocket, IReactorThreads):
+class TheatreReactor(DecoderReactor, MediaReactor, IReactorThreads):
     """What serving needs of a reactor."""
 
 
@@ -73,7 +74,7 @@ class Theatre:
         self._reactor = reactor
         clock = self._clock = Timetable(reactor)
         self._tally = tally
-        self._ports = MediaPorts(pair)
+        self._ports = MediaPorts(pair, segments=settings.segments and can_segment())
         self._media = settings.media
         making = settings.making
         decoders = Decoders(

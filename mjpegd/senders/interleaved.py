@@ -39,6 +39,7 @@ class InterleavedSender:
         self.dropped = 0
         self.errors = 0
         self.last_error = ""
+        self.remark = ""
         self.channels = channels
         self._carrier = carrier
         self._newest: PacketTrain | None = None
@@ -50,10 +51,13 @@ class InterleavedSender:
         if self._is_closed:
             return
         if self._newest is not None:
+            self._newest = None
             self.dropped += 1
-        self._newest = train
-        if not self._carrier.is_jammed:
-            self.flush()
+        if self._carrier.is_jammed:
+            self._newest = train.copy()
+        else:
+            self._is_pressed = False
+            self._carrier.write(train.buffer)
 
     def send_report(self, compound: bytes) -> None:
         """Send one RTCP packet: few and small, they pass even where trains have to wait."""

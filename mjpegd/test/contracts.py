@@ -176,7 +176,7 @@ class SenderContract(_Case):
     def train(self, sequence: int = 0, packets: int = 3) -> PacketTrain:
         """A frame of so many packets."""
         payloads = [b"%d" % (number % 10) * 1000 for number in range(packets)]
-        template = TrainTemplate.from_payloads(payloads, interleaved=self.interleaved)
+        template = TrainTemplate(payloads, interleaved=self.interleaved)
         return template.stamp(sequence, 90_000 + sequence, SSRC)
 
     def test_is_a_packet_sender(self) -> None:
@@ -204,6 +204,20 @@ class SenderContract(_Case):
 
         sequences = [RTPPacket.parse(packet).sequence for packet in self.arrived()]
         self.assertEqual(sequences, list(range(100)))
+
+    def test_a_train_is_lent_only_while_it_is_handed_over(self) -> None:
+        sender = self.make_sender()
+        payloads = [bytes(1000)] * 100
+        template = TrainTemplate(payloads, interleaved=self.interleaved)
+
+        for viewer in range(3):
+            sender.send_train(template.stamp(100 * viewer, viewer, SSRC), 0.02)
+        template.stamp(0xFFFF, 0xFFFF, 0xFFFF)
+        sender.flush()
+
+        packets = [RTPPacket.parse(packet) for packet in self.arrived()]
+        self.assertEqual([packet.sequence for packet in packets], list(range(300)))
+        self.assertEqual({packet.ssrc for packet in packets}, {SSRC})
 
     def test_a_train_that_was_begun_is_finished_when_playing_stops(self) -> None:
         sender = self.make_sender()

@@ -10,6 +10,7 @@ from functools import cache
 from typing import TypeVar
 
 from twisted.internet.defer import Deferred, fail, maybeDeferred, succeed
+from twisted.internet.interfaces import IReactorFDSet, IReadDescriptor, IWriteDescriptor
 from typing_extensions import override
 from zope.interface import implementer
 
@@ -282,6 +283,7 @@ class RecordingSender:
         self.dropped = 0
         self.errors = 0
         self.last_error = ""
+        self.remark = ""
         self.trains: list[list[RTPPacket]] = []
         self.channels: list[int | None] = []
         self.spreads_s: list[float] = []
@@ -318,3 +320,52 @@ class RecordingSender:
     def close(self) -> None:
         """Keep nothing more (see `IPacketSender`)."""
         self.is_closed = True
+
+
+@implementer(IReactorFDSet)
+class WriteReactor:
+    """A reactor for those who wait until they can write.
+
+    Attributes:
+        writers: Who waits.
+        asked: How often somebody began to.
+    """
+
+    def __init__(self) -> None:
+        self.writers: list[IWriteDescriptor] = []
+        self.asked = 0
+
+    def has_room(self) -> None:
+        """Everybody who waits can write now."""
+        for writer in list(self.writers):
+            writer.doWrite()
+
+    def addWriter(self, writer: IWriteDescriptor) -> None:
+        """Tell it when it can write (see IReactorFDSet)."""
+        self.asked += 1
+        if writer not in self.writers:
+            self.writers.append(writer)
+
+    def removeWriter(self, writer: IWriteDescriptor) -> None:
+        """Tell it nothing more (see IReactorFDSet)."""
+        if writer in self.writers:
+            self.writers.remove(writer)
+
+    def getWriters(self) -> list[IWriteDescriptor]:
+        """Who waits (see IReactorFDSet)."""
+        return self.writers
+
+    def addReader(self, reader: IReadDescriptor) -> None:
+        """Nobody reads here (see IReactorFDSet)."""
+
+    def removeReader(self, reader: IReadDescriptor) -> None:
+        """Nobody reads here (see IReactorFDSet)."""
+
+    def getReaders(self) -> list[IReadDescriptor]:
+        """Nobody (see IReactorFDSet)."""
+        return []
+
+    def removeAll(self) -> list[IReadDescriptor | IWriteDescriptor]:
+        """All who wait (see IReactorFDSet)."""
+        gone, self.writers = self.writers, []
+        return [*gone]

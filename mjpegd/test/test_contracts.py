@@ -12,8 +12,10 @@ from typing_extensions import override
 from zope.interface.verify import verifyObject
 
 from mjpegd.interfaces import IFrameSource, ILiveSource, IPacketSender, IRenderedSource
+from mjpegd.senders.backlog import Backlog
 from mjpegd.senders.interleaved import InterleavedSender
-from mjpegd.senders.udp import MediaSocket, UDPSender
+from mjpegd.senders.media_socket import MediaSocket, can_segment
+from mjpegd.senders.udp import UDPSender
 from mjpegd.sources.film import Film
 from mjpegd.sources.images import ImageFolder
 from mjpegd.sources.indexing import OtherVideoError
@@ -21,7 +23,14 @@ from mjpegd.sources.pattern import TestCard
 from mjpegd.sources.video import DecoderReactor, Decoders, VideoFilm
 from mjpegd.test import films
 from mjpegd.test.contracts import LiveContract, SenderContract, SourceContract
-from mjpegd.test.fakes import FakeFilm, FakeLive, RecordingSender, at_once, small_picture
+from mjpegd.test.fakes import (
+    FakeFilm,
+    FakeLive,
+    RecordingSender,
+    WriteReactor,
+    at_once,
+    small_picture,
+)
 from mjpegd.test.processes import FakeProcesses
 from mjpegd.test.videos import video
 from mjpegd.wire.messages import InterleavedFrame
@@ -160,6 +169,8 @@ def datagrams(sock: socket.socket) -> Iterator[bytes]:
 class UDPSenderOverLoopbackContractTests(SenderContract, SynchronousTestCase):
     """Real sockets: what is proven of a fake kernel says little."""
 
+    segments = False
+
     @override
     def make_sender(self) -> IPacketSender:
         sockets = [socket.socket(socket.AF_INET, socket.SOCK_DGRAM) for _ in range(4)]
@@ -170,8 +181,15 @@ class UDPSenderOverLoopbackContractTests(SenderContract, SynchronousTestCase):
         rtp, rtcp, self.rtp, self.rtcp = sockets
         self.rtp.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
         ports = self.rtp.getsockname()[1], self.rtcp.getsockname()[1]
+        clock = Clock()
         sender = UDPSender(
-            MediaSocket(rtp), MediaSocket(rtcp), "127.0.0.1", ports, "127.0.0.1", Clock()
+            MediaSocket(rtp, segments=self.segments),
+            MediaSocket(rtcp, segments=False),
+            "127.0.0.1",
+            ports,
+            "127.0.0.1",
+            Backlog(rtp.fileno(), WriteReactor(), clock),
+            clock,
         )
         return IPacketSender(sender)
 
@@ -182,6 +200,15 @@ class UDPSenderOverLoopbackContractTests(SenderContract, SynchronousTestCase):
     @override
     def reports_arrived(self) -> list[bytes]:
         return list(datagrams(self.rtcp))
+
+
+class SegmentingUDPSenderOverLoopbackContractTests(UDPSenderOverLoopbackContractTests):
+    """The same with the kernel cutting."""
+
+    segments = True
+
+    if not can_segment():
+        skip = "this kernel cannot cut"
 
 
 class FreeCarrier:

@@ -24,7 +24,7 @@ class SlowCarrier:
 
 def train(number: int) -> PacketTrain:
     payloads = [b"%03d" % number * 400, b"end"]
-    return TrainTemplate.from_payloads(payloads, interleaved=True).stamp(number, 0, 1, channel=2)
+    return TrainTemplate(payloads, interleaved=True).stamp(number, 0, 1, channel=2)
 
 
 class InterleavedSenderTests(SynchronousTestCase):

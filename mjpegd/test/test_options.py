@@ -32,6 +32,7 @@ class DefaultTests(SynchronousTestCase):
                 rtp_port=0,
                 max_packet_bytes=1400,
                 max_laboratory_bytes=20_480,
+                segments=True,
                 making=Making(
                     threads=os.cpu_count() or 1,
                     decoders=4 * (os.cpu_count() or 1),
@@ -59,6 +60,7 @@ class ValueTests(SynchronousTestCase):
             "--rtp-port=6970",
             "--max-packet-size=1200",
             "--lab-max-packet-size=15000",
+            "--no-gso",
             "--threads=3",
             "--decoders=5",
             "--decoder-memory=512",
@@ -82,6 +84,7 @@ class ValueTests(SynchronousTestCase):
         self.assertEqual(given.rtp_port, 6970)
         self.assertEqual(given.max_packet_bytes, 1200)
         self.assertEqual(given.max_laboratory_bytes, 15_000)
+        self.assertFalse(given.segments)
         self.assertEqual(
             given.making,
             Making(

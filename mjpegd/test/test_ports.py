@@ -3,7 +3,7 @@ import socket
 from typing import Any, cast
 
 from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IReactorSocket, IReactorTime
+from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 from typing_extensions import override
@@ -13,6 +13,7 @@ from mjpegd.logs import Tally, say_count
 from mjpegd.ports import (
     BACKLOG,
     MediaPorts,
+    MediaReactor,
     Pair,
     bind,
     bind_pair,
@@ -28,7 +29,7 @@ from mjpegd.wire.reports import ReceiverReport, Report, compound
 
 class PortsTestCase(SynchronousTestCase):
     def media_ports(self, interface: str = "127.0.0.1", port: int = 0) -> MediaPorts:
-        ports = MediaPorts(bind_pair(interface, port))
+        ports = MediaPorts(bind_pair(interface, port), segments=False)
         self.addCleanup(lambda: self.successResultOf(_ended(ports)))
         return ports
 
@@ -137,7 +138,7 @@ class MediaPortsTests(PortsTestCase):
                 self.assertEqual((rtp % 2, rtcp), (0, rtp + 1))
 
     def test_a_pair_that_was_chosen_is_had(self) -> None:
-        free = MediaPorts(bind_pair("127.0.0.1", 0))
+        free = MediaPorts(bind_pair("127.0.0.1", 0), segments=False)
         pair = free.ports
         self.successResultOf(_ended(free))
 
@@ -154,7 +155,7 @@ class MediaPortsTests(PortsTestCase):
         )
 
     def test_a_neighbour_in_use_is_said_and_the_first_is_given_back(self) -> None:
-        free = MediaPorts(bind_pair("127.0.0.1", 0))
+        free = MediaPorts(bind_pair("127.0.0.1", 0), segments=False)
         port = free.ports[0]
         self.successResultOf(_ended(free))
         taken = bind(socket.SOCK_DGRAM, "127.0.0.1", port + 1)
@@ -200,12 +201,10 @@ class StartedPortsTests(TestCase):
         from twisted.internet import reactor
 
         self.reports: Deferred[tuple[list[Report], str, int]] = Deferred()
-        self.ports = MediaPorts(bind_pair("", 0))
+        self.ports = MediaPorts(bind_pair("", 0), segments=False)
         self.addCleanup(lambda: _ended(self.ports))
         running = cast(IReactorTime, reactor)  # the stubs do not know which reactor it is
-        self.ports.start(
-            cast(IReactorSocket, reactor), running, self.take, Tally(Clock(), say_count)
-        )
+        self.ports.start(cast(MediaReactor, reactor), running, self.take, Tally(Clock(), say_count))
         self.viewer = bind(socket.SOCK_DGRAM, "127.0.0.1", 0)
         self.addCleanup(self.viewer.close)
         self.viewer.settimeout(5)

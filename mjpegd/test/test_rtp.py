@@ -31,7 +31,7 @@ def stream(sequence: int = 10, first_ticks: int = 1000) -> RTPStream:
 
 def frame(packets: int) -> TrainTemplate:
     payloads = [bytes(1000)] * (packets - 1) + [bytes(10)]
-    return TrainTemplate.from_payloads(payloads, interleaved=False)
+    return TrainTemplate(payloads, interleaved=False)
 
 
 def block(ssrc: int = SSRC, lost: int = 3, last_sr: int = 0, delay: int = 0) -> ReportBlock:

@@ -1,3 +1,5 @@
+"""`mjpegd.senders.udp`: whole trains in order, whatever the kernel and the network do."""
+
 import errno
 import socket
 import struct
@@ -9,9 +11,12 @@ from twisted.logger import capturedLogs, formatEvent
 from twisted.trial.unittest import SynchronousTestCase
 from typing_extensions import override
 
-from mjpegd.senders.udp import PART_BYTES, RETRY_S, Ancillary, MediaSocket, SocketAddress, UDPSender
+from mjpegd.senders.backlog import PAUSE_S as BACKLOG_PAUSE_S
+from mjpegd.senders.backlog import Backlog
+from mjpegd.senders.media_socket import Ancillary, MediaSocket, SocketAddress
+from mjpegd.senders.udp import PART_BYTES, PAUSE_S, UDPSender
 from mjpegd.test.conversation import Server
-from mjpegd.test.fakes import FakeFilm
+from mjpegd.test.fakes import FakeFilm, WriteReactor
 from mjpegd.wire.packets import PacketTrain, RTPPacket, TrainTemplate
 
 VIEWER = "192.0.2.1"
@@ -22,18 +27,22 @@ class Kernel(MediaSocket):
     """A socket whose buffer has as much room as a test gives it.
 
     Attributes:
-        sent: The datagrams that it took, and when.
-        room: How many more it takes.
+        sent: The datagrams that left, and when; what was to be cut is cut.
+        calls: How often something was taken.
+        room: How many calls more it takes.
         refusal: What it raises instead.
+        cuts: It takes what is to be cut; otherwise it refuses that.
     """
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, *, segments: bool) -> None:
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
-            super().__init__(sock)
+            super().__init__(sock, segments=segments)
         self.sent: list[bytes] = []
         self.times_s: list[float] = []
+        self.calls = 0
         self.room = 1_000_000
         self.refusal: OSError | None = None
+        self.cuts = True
         self._clock = clock
 
     @override
@@ -42,9 +51,17 @@ class Kernel(MediaSocket):
             raise self.refusal
         if not self.room:
             return False
+        sizes = [
+            struct.unpack("H", size)[0] for level, _, size in source if level == socket.IPPROTO_UDP
+        ]
+        if sizes and not self.cuts:
+            raise OSError(errno.EINVAL, "no")
         self.room -= 1
-        self.sent.append(bytes(datagram))
-        self.times_s.append(self._clock.seconds())
+        self.calls += 1
+        step = sizes[0] if sizes else len(datagram)
+        for start in range(0, len(datagram), step):
+            self.sent.append(bytes(datagram[start : start + step]))
+            self.times_s.append(self._clock.seconds())
         return True
 
     @property
@@ -52,31 +69,49 @@ class Kernel(MediaSocket):
         return [RTPPacket.parse(datagram).sequence for datagram in self.sent]
 
 
-def train(packets: int, first: int = 0) -> PacketTrain:
+def train(packets: int, first: int = 0, packet_bytes: int = PACKET_BYTES) -> PacketTrain:
     """A frame of packets of 1400 bytes; the last one is short."""
-    payloads = [bytes(PACKET_BYTES - 12)] * (packets - 1) + [b"last"]
-    return TrainTemplate.from_payloads(payloads, interleaved=False).stamp(first, 0, 1)
+    payloads = [bytes(packet_bytes - 12)] * (packets - 1) + [b"last"]
+    return TrainTemplate(payloads, interleaved=False).stamp(first, 0, 1)
 
 
 class UDPSenderTestCase(SynchronousTestCase):
+    """A sender that hands packets over one by one."""
+
+    segments = False
+
     @override
     def setUp(self) -> None:
         self.clock = Clock()
-        self.kernel, self.rtcp = Kernel(self.clock), Kernel(self.clock)
-        self.sender = UDPSender(
-            self.kernel, self.rtcp, VIEWER, (5000, 5001), "192.0.2.9", self.clock
+        self.kernel = Kernel(self.clock, segments=self.segments)
+        self.rtcp = Kernel(self.clock, segments=False)
+        self.reactor = WriteReactor()
+        self.backlog = Backlog(1, self.reactor, self.clock)
+        self.sender = self.sender_to(VIEWER)
+
+    def sender_to(self, host: str) -> UDPSender:
+        return UDPSender(
+            self.kernel, self.rtcp, host, (5000, 5001), "192.0.2.9", self.backlog, self.clock
         )
 
     def pump(self, seconds: float, step_s: float = 0.0005) -> None:
         self.clock.pump([step_s] * round(seconds / step_s))
 
+    def has_room(self, calls: int = 1_000_000) -> None:
+        """There is room again, and the reactor tells of it."""
+        self.kernel.room = calls
+        self.clock.advance(BACKLOG_PAUSE_S)
+        self.reactor.has_room()
+
 
 class SpreadingTests(UDPSenderTestCase):
     def test_a_small_train_leaves_at_once(self) -> None:
-        self.sender.send_train(train(PART_BYTES // PACKET_BYTES), 0.02)
+        for packets in (1, 2, PART_BYTES // PACKET_BYTES, PART_BYTES // PACKET_BYTES + 1):
+            self.setUp()
+            self.sender.send_train(train(packets), 0.02)
 
-        self.assertEqual(set(self.kernel.times_s), {0.0})
-        self.assertEqual(self.clock.getDelayedCalls(), [])
+            self.assertEqual(self.kernel.sequences, list(range(packets)))
+            self.assertEqual(self.clock.getDelayedCalls(), [])
 
     def test_a_large_train_leaves_in_parts_of_32_kb_over_at_most_the_time_allowed(self) -> None:
         self.sender.send_train(train(100), 0.02)
@@ -84,7 +119,7 @@ class SpreadingTests(UDPSenderTestCase):
 
         self.assertEqual(self.kernel.sequences, list(range(100)))
         moments = sorted(set(self.kernel.times_s))
-        self.assertEqual(len(moments), 5)  # 23 packets each
+        self.assertEqual(len(moments), 5)  # 20 packets each
         self.assertLessEqual(moments[-1], 0.02)
         for moment_s in moments:
             size = sum(
@@ -94,13 +129,18 @@ class SpreadingTests(UDPSenderTestCase):
             )
             self.assertLessEqual(size, PART_BYTES)
 
-    def test_parts_are_evenly_spread(self) -> None:
-        self.sender.send_train(train(92), 0.02)
-        self.pump(0.02)
+    def test_parts_are_equal_and_evenly_spread(self) -> None:
+        for spread_s, pause_s in ((0.002, 0.0005), (0.02, PAUSE_S)):
+            self.setUp()
+            self.sender.send_train(train(80), spread_s)
+            self.pump(0.02)
 
-        moments = sorted(set(self.kernel.times_s))
-        for moment_s, expected_s in zip(moments, (0, 0.005, 0.01, 0.015), strict=True):
-            self.assertLess(abs(moment_s - expected_s), 0.0006)
+            moments = sorted(set(self.kernel.times_s))
+            self.assertEqual(
+                [self.kernel.times_s.count(moment_s) for moment_s in moments], [20] * 4
+            )
+            for number, moment_s in enumerate(moments):
+                self.assertAlmostEqual(moment_s, number * pause_s)
 
     def test_a_train_that_is_still_spread_when_the_next_comes_is_finished_first(self) -> None:
         self.sender.send_train(train(100), 0.5)
@@ -110,11 +150,21 @@ class SpreadingTests(UDPSenderTestCase):
         self.assertEqual(self.kernel.sequences, list(range(102)))
         self.assertEqual(self.sender.dropped, 0)
 
-    @given(packets=st.integers(1, 200), spread_s=st.floats(0, 0.5))
-    def test_every_train_is_whole_and_in_order(self, packets: int, spread_s: float) -> None:
+
+class WholeTrainTests(UDPSenderTestCase):
+    @given(
+        packets=st.integers(1, 200),
+        packet_bytes=st.sampled_from([256, 400, 1400, 9000]),
+        spread_s=st.floats(0, 0.5),
+        segments=st.booleans(),
+    )
+    def test_every_train_is_whole_and_in_order(
+        self, packets: int, packet_bytes: int, spread_s: float, segments: bool
+    ) -> None:
+        self.segments = segments
         self.setUp()
 
-        self.sender.send_train(train(packets), spread_s)
+        self.sender.send_train(train(packets, packet_bytes=packet_bytes), spread_s)
         self.pump(0.51, 0.005)
 
         self.assertEqual(self.kernel.sequences, list(range(packets)))
@@ -122,50 +172,96 @@ class SpreadingTests(UDPSenderTestCase):
 
 
 class FullKernelTests(UDPSenderTestCase):
-    def test_a_train_that_was_begun_goes_on_when_there_is_room(self) -> None:
-        self.kernel.room = 3
+    """A call takes a packet, or, where the kernel cuts, a part; the parts are of 20 packets."""
 
+    def begin(self) -> None:
+        """A train of which something has left, and something has not."""
+        self.kernel.room = 3
+        self.sender.send_train(train(100), 0.0)
+        self.pump(0.1)
+        self.assertTrue(0 < len(self.kernel.sent) < 100)
+
+    def test_a_train_that_was_begun_goes_on_when_there_is_room(self) -> None:
+        self.begin()
+
+        self.has_room()
+        self.pump(0.1)
+
+        self.assertEqual(self.kernel.sequences, list(range(100)))
+        self.assertEqual(self.sender.dropped, 0)
+        self.assertEqual(self.reactor.writers, [])
+
+    def test_a_small_train_that_found_no_room_leaves_when_there_is(self) -> None:
+        self.kernel.room = 0
         self.sender.send_train(train(10), 0.0)
-        self.pump(10 * RETRY_S)
-        self.assertEqual(self.kernel.sequences, [0, 1, 2])
-        self.kernel.room = 100
-        self.pump(2 * RETRY_S)
+
+        self.has_room()
 
         self.assertEqual(self.kernel.sequences, list(range(10)))
         self.assertEqual(self.sender.dropped, 0)
 
+    def test_while_there_is_none_the_kernel_is_not_asked(self) -> None:
+        self.kernel.room = 0
+        self.sender.send_train(train(10), 0.0)
+        self.kernel.room = 1_000_000
+        self.sender.send_train(train(10, first=10), 0.0)
+        self.pump(1.0)
+
+        self.assertEqual(self.kernel.sent, [])
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+        self.assertEqual(self.reactor.asked, 1)
+
     def test_a_half_sent_train_is_finished_first_and_the_newest_follows(self) -> None:
-        self.kernel.room = 3
+        self.begin()
+        for number in range(1, 4):
+            self.sender.send_train(train(10, first=100 * number), 0.0)
 
-        for number in range(4):
-            self.sender.send_train(train(10, first=10 * number), 0.0)
-        self.kernel.room = 100
-        self.pump(2 * RETRY_S)
+        self.has_room()
 
-        self.assertEqual(self.kernel.sequences, [*range(10), *range(30, 40)])
+        self.assertEqual(self.kernel.sequences, [*range(100), *range(300, 310)])
         self.assertEqual(self.sender.dropped, 2)
 
+    def test_a_train_that_waits_is_a_copy(self) -> None:
+        self.begin()
+        template = TrainTemplate([b"frame"], interleaved=False)
+        self.sender.send_train(template.stamp(100, 0, 1), 0.0)
+        template.stamp(7, 0, 1)
+
+        self.has_room()
+
+        self.assertEqual(self.kernel.sequences, list(range(101)))
+
+    def test_viewers_who_wait_go_on_in_their_order(self) -> None:
+        senders = [self.sender, *(self.sender_to(f"192.0.2.{number}") for number in (2, 3))]
+        self.kernel.room = 0
+        for number, sender in enumerate(senders):
+            sender.send_train(train(1, first=number), 0.0)
+
+        self.has_room(2)
+        self.assertEqual(self.kernel.sequences, [0, 1])
+        self.has_room()
+
+        self.assertEqual(self.kernel.sequences, [0, 1, 2])
+
     def test_discard_drops_what_was_not_begun(self) -> None:
-        self.kernel.room = 3
-        self.sender.send_train(train(10), 0.0)
-        self.sender.send_train(train(10, first=10), 0.0)
+        self.begin()
+        self.sender.send_train(train(10, first=100), 0.0)
 
         self.sender.discard()
-        self.kernel.room = 100
-        self.pump(2 * RETRY_S)
+        self.has_room()
+        self.pump(0.1)
 
-        self.assertEqual(self.kernel.sequences, list(range(10)))
+        self.assertEqual(self.kernel.sequences, list(range(100)))
         self.assertEqual(self.sender.dropped, 1)
 
     def test_flush_sends_both_as_soon_as_there_is_room(self) -> None:
-        self.kernel.room = 3
-        self.sender.send_train(train(60), 0.5)
-        self.sender.send_train(train(60, first=60), 0.5)
+        self.begin()
+        self.sender.send_train(train(60, first=100), 0.5)
         self.kernel.room = 1000
 
         self.sender.flush()
 
-        self.assertEqual(self.kernel.sequences, list(range(120)))
+        self.assertEqual(self.kernel.sequences, list(range(160)))
 
     def test_a_report_that_cannot_leave_is_not_kept(self) -> None:
         self.rtcp.room = 0
@@ -176,11 +272,12 @@ class FullKernelTests(UDPSenderTestCase):
         self.assertEqual(self.rtcp.sent, [])
 
     def test_nothing_is_tried_again_after_closing(self) -> None:
-        self.kernel.room = 3
-        self.sender.send_train(train(10), 0.0)
+        self.begin()
 
         self.sender.close()
+        self.has_room()
 
+        self.assertLess(len(self.kernel.sent), 100)
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
 
@@ -194,6 +291,15 @@ class RefusingNetworkTests(UDPSenderTestCase):
         self.assertEqual(self.sender.errors, 3)
         self.assertEqual(self.sender.dropped, 3)
         self.assertEqual(self.sender.last_error, "Operation not permitted")
+
+    def test_a_train_that_is_refused_in_the_middle_is_dropped_once(self) -> None:
+        self.sender.send_train(train(100), 0.02)
+        self.kernel.refusal = OSError(errno.ENETUNREACH, "no")
+        self.pump(0.03)
+
+        self.assertEqual(self.sender.errors, 1)
+        self.assertEqual(self.sender.dropped, 1)
+        self.assertEqual(self.clock.getDelayedCalls(), [])
 
     def test_the_next_train_has_its_chance(self) -> None:
         self.kernel.refusal = OSError(errno.EHOSTUNREACH, "no")
@@ -211,6 +317,81 @@ class RefusingNetworkTests(UDPSenderTestCase):
 
         self.assertEqual(self.sender.errors, 1)
         self.assertEqual(self.sender.dropped, 0)
+
+
+class SegmentedSpreadingTests(SpreadingTests):
+    segments = True
+
+    def test_a_train_is_one_call_and_each_part_of_a_large_one(self) -> None:
+        self.sender.send_train(train(23), 0.0)
+        self.assertEqual(self.kernel.calls, 1)
+
+        self.sender.send_train(train(100, first=23), 0.02)
+        self.pump(0.02)
+        self.assertEqual(self.kernel.calls, 1 + 5)
+
+    def test_no_call_has_more_segments_than_the_kernel_takes(self) -> None:
+        self.sender.send_train(train(80, packet_bytes=400), 0.0)
+
+        self.assertEqual(self.kernel.calls, 2)  # 64 segments and 16
+
+    def test_a_train_of_one_packet_needs_no_cutting(self) -> None:
+        self.kernel.cuts = False
+        self.sender.send_train(train(1), 0.0)
+        self.assertEqual(self.kernel.sequences, [0])
+
+        self.kernel.cuts = True
+        self.sender.send_train(train(3, first=1), 0.0)
+        self.assertEqual(self.kernel.calls, 2)
+
+
+class SegmentedFullKernelTests(FullKernelTests):
+    segments = True
+
+
+class SegmentedRefusingNetworkTests(RefusingNetworkTests):
+    segments = True
+
+
+class CannotSegmentTests(UDPSenderTestCase):
+    segments = True
+
+    @override
+    def setUp(self) -> None:
+        super().setUp()
+        self.kernel.cuts = False
+
+    def test_packets_leave_one_by_one_and_none_is_lost(self) -> None:
+        self.assertEqual(self.sender.remark, "")
+
+        self.sender.send_train(train(100), 0.02)
+        self.pump(0.03)
+
+        self.assertEqual(self.kernel.sequences, list(range(100)))
+        self.assertEqual((self.sender.dropped, self.sender.errors), (0, 0))
+        self.assertIn("its packets leave one by one: Invalid argument", self.sender.remark)
+
+    def test_it_is_tried_once_for_a_viewer_and_for_every_viewer(self) -> None:
+        self.sender.send_train(train(3), 0.0)
+        self.kernel.cuts = True
+        self.sender.send_train(train(3, first=3), 0.0)
+        self.assertEqual(self.kernel.calls, 6)
+
+        self.sender_to("192.0.2.2").send_train(train(3), 0.0)
+
+        self.assertEqual(self.kernel.calls, 7)
+
+    def test_the_log_says_it_once_with_the_session(self) -> None:
+        server = Server(film=FakeFilm(1000))
+        client = server.connect()
+        with capturedLogs() as events:
+            client.play()
+            server.sender.remark = "its packets leave one by one"
+            server.advance(20)
+            client.ask("TEARDOWN")
+
+        said = [line for line in map(formatEvent, events) if "one by one" in line]
+        self.assertEqual(said, [f"session {client.session}: its packets leave one by one"])
 
 
 class RefusedPacketsTests(SynchronousTestCase):
@@ -231,78 +412,3 @@ class RefusedPacketsTests(SynchronousTestCase):
             self.assertIn(f"session {client.session}: ", line)
             self.assertIn("packets could not be sent: Network is unreachable", line)
         self.assertEqual(sum(int(line.split()[2]) for line in said), 100)
-
-
-class MediaSocketTests(SynchronousTestCase):
-    def media_socket(self, family: int, host: str, *, only_ipv6: bool = False) -> MediaSocket:
-        sock = socket.socket(family, socket.SOCK_DGRAM)
-        self.addCleanup(sock.close)
-        if family == socket.AF_INET6:
-            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, only_ipv6)
-        sock.bind((host, 0))
-        sock.setblocking(False)
-        return MediaSocket(sock)
-
-    def receiver(self, family: int, host: str) -> socket.socket:
-        sock = socket.socket(family, socket.SOCK_DGRAM)
-        self.addCleanup(sock.close)
-        sock.bind((host, 0))
-        sock.settimeout(5)
-        return sock
-
-    def test_a_dual_stack_socket_writes_ipv4_as_mapped(self) -> None:
-        sock = self.media_socket(socket.AF_INET6, "::")
-
-        self.assertEqual(sock.address_of("192.0.2.1", 5000), ("::ffff:192.0.2.1", 5000, 0, 0))
-        self.assertEqual(sock.address_of("2001:db8::1", 5000), ("2001:db8::1", 5000, 0, 0))
-
-    def test_an_ipv4_socket_writes_addresses_as_they_are(self) -> None:
-        sock = self.media_socket(socket.AF_INET, "127.0.0.1")
-
-        self.assertEqual(sock.address_of("192.0.2.1", 5000), ("192.0.2.1", 5000))
-
-    def test_a_link_local_address_keeps_its_interface(self) -> None:
-        sock = self.media_socket(socket.AF_INET6, "::")
-        number = socket.if_nametoindex("lo")
-
-        self.assertEqual(sock.address_of("fe80::1%lo", 5000), ("fe80::1", 5000, 0, number))
-        self.assertEqual(sock.address_of("fe80::1%7", 5000), ("fe80::1", 5000, 0, 7))
-        self.assertEqual(sock.address_of("fe80::1%gone0", 5000), ("fe80::1", 5000, 0, 0))
-        ((_, _, info),) = sock.source("fe80::1%lo")
-        self.assertEqual(struct.unpack("=16si", info)[1], number)
-
-    def test_what_it_reaches_depends_on_its_family(self) -> None:
-        for sock, reached in [
-            (self.media_socket(socket.AF_INET6, "::"), (True, True)),
-            (self.media_socket(socket.AF_INET, "127.0.0.1"), (True, False)),
-            (self.media_socket(socket.AF_INET6, "::1", only_ipv6=True), (False, True)),
-        ]:
-            self.assertEqual((sock.reaches("192.0.2.1"), sock.reaches("2001:db8::1")), reached)
-
-    def test_datagrams_leave_from_the_address_asked_for(self) -> None:
-        for sock, sources in [
-            (self.media_socket(socket.AF_INET6, "::"), ["127.0.0.3", "127.0.0.1", "::1"]),
-            (self.media_socket(socket.AF_INET, ""), ["127.0.0.3", "127.0.0.1"]),
-        ]:
-            for source in sources:
-                family = socket.AF_INET6 if ":" in source else socket.AF_INET
-                receiver = self.receiver(family, "::1" if ":" in source else "127.0.0.1")
-                host, port = receiver.getsockname()[:2]
-
-                sock.send(b"media", sock.address_of(host, port), sock.source(source))
-
-                self.assertEqual(receiver.recvfrom(100)[1][0], source)
-
-    def test_no_address_leaves_the_source_to_the_routing(self) -> None:
-        sock = self.media_socket(socket.AF_INET, "")
-
-        for host in ("", "0.0.0.0", "::", "localhost", "::1"):
-            self.assertEqual(sock.source(host), [])
-
-    def test_a_datagram_that_is_too_long_is_refused_for_good(self) -> None:
-        sock = self.media_socket(socket.AF_INET, "")
-
-        with self.assertRaises(OSError) as caught:
-            sock.send(bytes(70_000), ("127.0.0.1", sock.port), [])
-
-        self.assertEqual(caught.exception.errno, errno.EMSGSIZE)

@@ -39,7 +39,7 @@ class RecordingPacking:
 
     def pack(self, picture: bytes) -> TrainTemplate:
         """Any picture in one packet."""
-        return TrainTemplate.from_payloads([picture], interleaved=False)
+        return TrainTemplate([picture], interleaved=False)
 
     def working_bytes(self, picture: bytes) -> int:
         """What the test says; nothing is known of a broken one."""

@@ -1,6 +1,7 @@
 """RTP packets (RFC 3550 section 5.1): one packet, its numbers, and the train of a whole frame."""
 
 import struct
+from array import array
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -21,6 +22,8 @@ LATER_JPEG_EXTENSION = 0xFFFF
 MAX_PACKET_BYTES = 0xFFFF
 # A longer train would give two of its packets the same sequence number.
 MAX_TRAIN_PACKETS = 0x10000
+# Packets of a train begin at multiples of this: their headers are written as words.
+WORD_BYTES = 4
 
 _VERSION_2 = 0x80
 _PADDING = 0x20
@@ -34,14 +37,12 @@ _MARKER = 0x80
 # |                           timestamp                           |
 # |                             SSRC                              |
 _HEADER = struct.Struct("!BBHLL")
-_TIMESTAMP_SSRC = struct.Struct("!LL")
 _EXTENSION_HEADER = struct.Struct("!HH")
 _INTERLEAVED_PREFIX = struct.Struct("!cBH")
 
-# The bytes of the sequence numbers of a whole train are one slice of each of these, wherever it
-# starts and across the wrap.
-_HIGH_BYTES = bytes(number >> 8 for number in range(0x10000)) * 2
-_LOW_BYTES = bytes(range(0x100)) * 0x200
+# The sequence numbers of a whole train, as they are on the wire, are one slice of this, wherever
+# it starts and across the wrap.
+_SEQUENCES = memoryview(array("H", b"".join(n.to_bytes(2, "big") for n in range(0x10000)) * 2))
 
 
 def sequence_add(sequence: int, count: int) -> int:
@@ -173,45 +174,49 @@ class PacketTrain:
         view, stride = memoryview(self.buffer), self.stride
         return (view[start : start + stride] for start in range(0, len(view), stride))
 
+    def copy(self) -> "PacketTrain":
+        """The same packets, for good (see `TrainTemplate.stamp`)."""
+        return PacketTrain(self.buffer[:], self.stride, self.packet_count)
 
-@dataclass(frozen=True, slots=True)
+
 class TrainTemplate:
-    """The packets of one frame with blank sequence numbers, timestamps, SSRCs and channels.
+    """The packets of one frame, which any of its viewers can have stamped as theirs.
 
-    Made once per frame and shared by all its viewers: only the header fields differ from one
-    to the next, so that a viewer costs one copy and a few strided assignments, whatever the
-    number of packets.
+    Made once per frame and shared: only the header fields differ from one viewer to the next. A
+    viewer costs a few strided assignments, whatever the number of packets, and no copy.
+
+    Args:
+        payloads: At least one; all but the last of one size, counted with the extension, the
+            last not longer. The packets of a train with more than one are whole words.
+        interleaved: Put prefixes for an RTSP connection before the packets (RFC 2326 section
+            10.12).
+        extension: JPEG segments for the header extension of the first packet, in whole words. If
+            there are any the other packets get empty extensions.
 
     Attributes:
-        template: The packets one after another; interleaved ones with their prefixes.
         stride: Bytes from one packet to the next; only the last packet may be shorter.
-        packet_count: At least 1.
+        packet_count: How many packets there are.
         payload_octets: What a sender report counts: bytes without headers and prefixes.
-        interleaved: The packets have prefixes for an RTSP connection (RFC 2326 section 10.12).
+        interleaved: The packets have prefixes.
+
+    Raises:
+        ValueError: The payloads are not as they must be, too long or too many.
     """
 
-    template: bytes
-    stride: int
-    packet_count: int
-    payload_octets: int
-    interleaved: bool
+    __slots__ = (
+        "_sequences",
+        "_sources",
+        "_timestamps",
+        "_train",
+        "interleaved",
+        "packet_count",
+        "payload_octets",
+        "stride",
+    )
 
-    @classmethod
-    def from_payloads(
-        cls, payloads: Sequence[bytes], *, interleaved: bool, extension: bytes = b""
-    ) -> "TrainTemplate":
-        """Put headers before the payloads of one frame.
-
-        Args:
-            payloads: At least one; all but the last of one size, counted with the extension,
-                the last not longer.
-            interleaved: Put prefixes for an RTSP connection before the packets.
-            extension: JPEG segments for the header extension of the first packet, in whole
-                32-bit words. If there are any the other packets get empty extensions.
-
-        Raises:
-            ValueError: The payloads are not as they must be, too long or too many.
-        """
+    def __init__(
+        self, payloads: Sequence[bytes], *, interleaved: bool, extension: bytes = b""
+    ) -> None:
         heads = _heads(len(payloads), extension)
         sizes = [len(head) + len(payload) for head, payload in zip(heads, payloads, strict=True)]
         _check_sizes(sizes)
@@ -220,22 +225,30 @@ class TrainTemplate:
             if interleaved:
                 chunks.append(_INTERLEAVED_PREFIX.pack(INTERLEAVED_MAGIC, 0, size))
             chunks += head, payload
-        prefix_bytes = INTERLEAVED_PREFIX_BYTES if interleaved else 0
-        return cls(
-            template=b"".join(chunks),
-            stride=prefix_bytes + sizes[0],
-            packet_count=len(payloads),
-            payload_octets=sum(map(len, payloads)),
-            interleaved=interleaved,
-        )
+        start = INTERLEAVED_PREFIX_BYTES if interleaved else 0
+        buffer, stride = bytearray().join(chunks), start + sizes[0]
+        self.interleaved = interleaved
+        self.stride = stride
+        self.packet_count = len(payloads)
+        self.payload_octets = sum(map(len, payloads))
+        self._train = PacketTrain(buffer, stride, len(payloads))
+        # One field of all headers in each of these: an assignment to it reaches every packet.
+        whole = memoryview(buffer)[: len(buffer) - len(buffer) % WORD_BYTES]
+        words, halves = whole.cast("I"), whole.cast("H")
+        step = -(-stride // WORD_BYTES)
+        self._sequences = halves[(start + 2) // 2 :: 2 * step]
+        self._timestamps = words[(start + 4) // WORD_BYTES :: step]
+        self._sources = words[(start + 8) // WORD_BYTES :: step]
 
     @property
     def size_bytes(self) -> int:
         """Length of a train."""
-        return len(self.template)
+        return len(self._train)
 
     def stamp(self, sequence: int, timestamp: int, ssrc: int, channel: int = 0) -> PacketTrain:
-        """The packets for one viewer.
+        """The packets for one viewer, on loan: the next viewer's are made of the same bytes.
+
+        Whoever needs them longer than until the next call keeps a `PacketTrain.copy`.
 
         Args:
             sequence: Sequence number of the first packet, 16 bits.
@@ -243,18 +256,18 @@ class TrainTemplate:
             ssrc: The viewer's synchronisation source, 32 bits.
             channel: Where interleaved, the channel of the prefixes, 0..255.
         """
-        # The hot path of the server: a turn of the interpreter per header byte, not per packet.
-        buffer, stride, count = bytearray(self.template), self.stride, self.packet_count
-        start = 0
+        # The hot path of the server: a turn of the interpreter per header field, not per packet.
+        train, count = self._train, self.packet_count
+        self._sequences[:] = _SEQUENCES[sequence : sequence + count]
+        self._timestamps[:] = _repeated(timestamp, count)
+        self._sources[:] = _repeated(ssrc, count)
         if self.interleaved:
-            buffer[1::stride] = bytes((channel,)) * count
-            start = INTERLEAVED_PREFIX_BYTES
-        buffer[start + 2 :: stride] = _HIGH_BYTES[sequence : sequence + count]
-        buffer[start + 3 :: stride] = _LOW_BYTES[sequence : sequence + count]
-        same = _TIMESTAMP_SSRC.pack(timestamp, ssrc) * count
-        for place in range(8):
-            buffer[start + 4 + place :: stride] = same[place::8]
-        return PacketTrain(buffer, stride, count)
+            train.buffer[1 :: train.stride] = bytes((channel,)) * count
+        return train
+
+
+def _repeated(word: int, count: int) -> memoryview:
+    return memoryview(word.to_bytes(WORD_BYTES, "big") * count).cast("I")
 
 
 def _heads(count: int, extension: bytes) -> list[bytes]:
@@ -276,5 +289,7 @@ def _check_sizes(sizes: Sequence[int]) -> None:
     size = sizes[0]
     if any(other != size for other in sizes[:-1]) or sizes[-1] > size:
         raise ValueError("payloads of different sizes")
+    if len(sizes) > 1 and size % WORD_BYTES:
+        raise ValueError(f"packets of {size} bytes, which are no whole words")
     if size > MAX_PACKET_BYTES:
         raise ValueError(f"a packet of {size} bytes")
