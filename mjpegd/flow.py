@@ -1,5 +1,6 @@
 """How fast a connection is written to and read from, and how long it may take."""
 
+import socket
 from collections.abc import Callable
 
 from twisted.internet.interfaces import (
@@ -9,19 +10,37 @@ from twisted.internet.interfaces import (
     IReactorTime,
     ISystemHandle,
     ITCPTransport,
+    ITransport,
 )
 from zope.interface import implementer
 
 from mjpegd.limits import Limits
 
+# What may wait in the transport before the connection counts as jammed; the same as Twisted's.
+JAM_BYTES = 65_536
 
-class StreamTransport(ITCPTransport, IConsumer, IPushProducer, ISystemHandle):
+
+class Consumer(ITransport, IConsumer):
+    """A transport that says when there is room; every one that Twisted has for streams does."""
+
+
+def system_socket(transport: ITransport) -> socket.socket | None:
+    """The socket that a transport writes to as it is told; None with TLS in between, or none."""
+    handle = transport.getHandle() if ISystemHandle.providedBy(transport) else None
+    return handle if isinstance(handle, socket.socket) else None
+
+
+class StreamTransport(ITCPTransport, Consumer, IPushProducer, ISystemHandle):
     """What a protocol of ours needs of its transport; TCP and TLS have it."""
 
 
 @implementer(IPushProducer)
 class Outflow:
-    """What the transport tells of its write buffer.
+    """What is written to a connection.
+
+    A transport of Twisted writes in a later turn of the reactor, which costs more than the
+    writing. So what the system takes at once is handed to the socket, and only what is left
+    over, and what comes behind that, to the transport.
 
     Args:
         when_clear: Called when there is room again.
@@ -30,6 +49,37 @@ class Outflow:
     def __init__(self, when_clear: Callable[[], None]) -> None:
         self.is_jammed = False
         self._when_clear = when_clear
+        self._transport: Consumer | None = None
+        self._socket: socket.socket | None = None
+        self._waiting_bytes = 0
+
+    def connect(self, transport: Consumer) -> None:
+        """Write to this transport from now on."""
+        self._transport = transport
+        self._socket = system_socket(transport)
+        # A pull producer is asked for more whenever all is written; with TLS without end, and so a
+        # push producer it is there, which hears of jams only.
+        transport.registerProducer(self, self._socket is None)
+
+    def write(self, data: bytes | bytearray) -> None:
+        """Write this behind all else; it is copied where it has to wait."""
+        if self._transport is None:
+            return
+        rest = memoryview(data)[self._written_at_once(data) :]
+        if not rest:
+            return
+        self._transport.write(bytes(rest))
+        if self._socket is not None:
+            self._waiting_bytes += len(rest)
+            self.is_jammed = self._waiting_bytes > JAM_BYTES
+
+    def _written_at_once(self, data: bytes | bytearray) -> int:
+        if self._socket is None or self._waiting_bytes:
+            return 0
+        try:
+            return self._socket.send(data)
+        except OSError:
+            return 0  # there is no room; or the transport will meet the same fault, and close
 
     def pauseProducing(self) -> None:
         """The client reads more slowly than is written."""
@@ -37,6 +87,7 @@ class Outflow:
 
     def resumeProducing(self) -> None:
         """There is room again."""
+        self._waiting_bytes = 0
         self.is_jammed = False
         self._when_clear()
 

@@ -36,7 +36,7 @@ from mjpegd import __version__
 from mjpegd.addresses import plain_host
 from mjpegd.admission import FAREWELL_S, Admission, Refusals
 from mjpegd.errors import RTSPError
-from mjpegd.flow import Alarm, Allowance, Outflow, Patience, StreamTransport
+from mjpegd.flow import Alarm, Allowance, Outflow, Patience, StreamTransport, system_socket
 from mjpegd.laboratory import Laboratory
 from mjpegd.logs import shown
 from mjpegd.methods import Exchange, House, answer, session_fields
@@ -146,7 +146,7 @@ class RTSPProtocol(LineReceiver):
             with suppress(OSError):  # a proxy may have come by a UNIX socket
                 self.transport.setTcpNoDelay(True)
                 self._keep_alive()
-        self.transport.registerProducer(self._outflow, True)
+        self._outflow.connect(self.transport)
         self.setRawMode()
         self._patience.completed()
 
@@ -175,13 +175,12 @@ class RTSPProtocol(LineReceiver):
         Laboratory clients are known by nothing but their connection.
         """
         self.transport.setTcpKeepAlive(True)
-        has_handle = ISystemHandle.providedBy(self.transport)
-        handle = self.transport.getHandle() if has_handle else None
-        if not isinstance(handle, socket.socket):
+        connection = system_socket(self.transport)
+        if connection is None:
             return
         for name, value in KEEP_ALIVE.items():
             if hasattr(socket, name):
-                handle.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
+                connection.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
 
     def _leave_sessions(self) -> None:
         for session in list(self.sessions.values()):
@@ -227,7 +226,7 @@ class RTSPProtocol(LineReceiver):
             return
         if self.is_jammed:
             self._unread_bytes += len(data)
-        self.transport.write(bytes(data))
+        self._outflow.write(data)
         if self._unread_bytes > self._limits.unread_answer_bytes:
             self._halt(Halt.UNREAD)
 

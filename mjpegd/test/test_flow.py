@@ -1,33 +1,196 @@
-from twisted.internet.interfaces import IPushProducer
+import contextlib
+import socket
+from collections.abc import Iterable
+
+from twisted.internet.address import UNIXAddress
+from twisted.internet.interfaces import (
+    IAddress,
+    IProducer,
+    IPushProducer,
+    ISystemHandle,
+)
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 from typing_extensions import override
+from zope.interface import implementer
 from zope.interface.verify import verifyObject
 
-from mjpegd.flow import Alarm, Allowance, Outflow, Patience
+from mjpegd.flow import JAM_BYTES, Alarm, Allowance, Consumer, Outflow, Patience
 from mjpegd.limits import Limits
 
 
+@implementer(Consumer)
+class Hidden:
+    """A transport without a socket of its own, as with TLS: it says when it is full.
+
+    Attributes:
+        written: What it was given.
+        producer: Who is told.
+        is_streaming: It is told of jams only.
+    """
+
+    def __init__(self) -> None:
+        self.written = bytearray()
+        self.producer: IPushProducer | None = None
+        self.is_streaming = False
+
+    def write(self, data: bytes) -> None:
+        if not isinstance(data, bytes):
+            raise TypeError(f"{type(data)} cannot be written")
+        self.written += data
+
+    def writeSequence(self, iovec: Iterable[bytes]) -> None:
+        self.write(b"".join(iovec))
+
+    def registerProducer(self, producer: IProducer, streaming: bool) -> None:
+        self.producer = IPushProducer(producer)
+        self.is_streaming = streaming
+        if not streaming:
+            self.producer.resumeProducing()
+
+    def unregisterProducer(self) -> None:
+        self.producer = None
+
+    def loseConnection(self) -> None:
+        pass
+
+    def getPeer(self) -> IAddress:
+        return UNIXAddress(b"")
+
+    def getHost(self) -> IAddress:
+        return UNIXAddress(b"")
+
+
+@implementer(ISystemHandle)
+class Plain(Hidden):
+    """A transport that writes to a socket as it is told."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        super().__init__()
+        self._sock = sock
+
+    def getHandle(self) -> socket.socket:
+        return self._sock
+
+
 class OutflowTests(SynchronousTestCase):
+    @override
+    def setUp(self) -> None:
+        self.told: list[bool] = []
+        self.outflow = Outflow(lambda: self.told.append(self.outflow.is_jammed))
+
+    def plain(self) -> Plain:
+        """A connection whose other end is `client`."""
+        ours, self.client = socket.socketpair()
+        for sock in (ours, self.client):
+            self.addCleanup(sock.close)
+            sock.setblocking(False)
+        transport = Plain(ours)
+        self.outflow.connect(transport)
+        return transport
+
+    def read(self) -> bytes:
+        """All that has come to the client."""
+        data = b""
+        with contextlib.suppress(BlockingIOError):
+            while more := self.client.recv(1 << 20):
+                data += more
+        return data
+
     def test_is_a_push_producer(self) -> None:
-        self.assertTrue(verifyObject(IPushProducer, Outflow(lambda: None)))
+        self.assertTrue(verifyObject(IPushProducer, self.outflow))
 
-    def test_is_jammed_from_pause_to_resume(self) -> None:
-        told: list[bool] = []
-        outflow = Outflow(lambda: told.append(outflow.is_jammed))
+    def test_what_the_system_takes_leaves_at_once(self) -> None:
+        transport = self.plain()
 
-        outflow.pauseProducing()
-        self.assertTrue(outflow.is_jammed)
-        outflow.resumeProducing()
+        self.outflow.write(bytearray(b"train"))
+        self.outflow.write(b"answer")
 
-        self.assertEqual(told, [False])
+        self.assertEqual(self.read(), b"trainanswer")
+        self.assertEqual(transport.written, b"")
+        self.assertFalse(self.outflow.is_jammed)
+
+    def test_what_is_left_over_and_what_comes_behind_it_waits_in_order(self) -> None:
+        transport = self.plain()
+        large = bytes(range(256)) * 40_000
+
+        self.outflow.write(large)
+        self.outflow.write(b"behind")
+        sent = self.read()
+        self.outflow.write(b"there is room, but others are first")
+
+        self.assertTrue(0 < len(sent) < len(large))
+        self.assertEqual(sent + transport.written[:-41], large)
+        self.assertTrue(transport.written.endswith(b"behindthere is room, but others are first"))
+
+    def test_is_jammed_while_much_waits_and_told_when_all_is_written(self) -> None:
+        transport = self.plain()
+        assert transport.producer is not None, "it wants to be told"
+        self.assertFalse(transport.is_streaming)
+        self.told.clear()
+        self.outflow.write(bytes(10_000_000))
+        self.assertTrue(self.outflow.is_jammed)
+        self.read()
+
+        transport.producer.resumeProducing()
+        self.outflow.write(b"at once again")
+
+        self.assertEqual(self.told, [False])
+        self.assertEqual(self.read(), b"at once again")
+
+    def test_little_that_waits_is_no_jam(self) -> None:
+        self.plain()
+        self.outflow.write(bytes(10_000_000))
+        self.outflow.resumeProducing()
+
+        self.outflow.write(bytes(JAM_BYTES))
+        self.assertFalse(self.outflow.is_jammed)
+        self.outflow.write(b"more")
+
+        self.assertTrue(self.outflow.is_jammed)
+
+    def test_what_waits_is_a_copy(self) -> None:
+        transport = self.plain()
+        self.outflow.write(bytes(10_000_000))
+        train = bytearray(b"train")
+
+        self.outflow.write(train)
+        train[:] = b"other"
+
+        self.assertTrue(transport.written.endswith(b"train"))
+
+    def test_a_broken_connection_is_left_to_its_transport(self) -> None:
+        transport = self.plain()
+        self.client.close()
+
+        self.outflow.write(b"into the void")
+
+        self.assertEqual(transport.written, b"into the void")
+
+    def test_without_a_socket_all_goes_through_the_transport(self) -> None:
+        transport = Hidden()
+        self.outflow.connect(transport)
+        self.assertTrue(transport.is_streaming)
+
+        self.outflow.write(bytearray(b"train"))
+        self.outflow.write(bytes(JAM_BYTES + 1))
+        self.assertFalse(self.outflow.is_jammed)
+        self.outflow.pauseProducing()
+        self.assertTrue(self.outflow.is_jammed)
+        self.outflow.resumeProducing()
+
+        self.assertEqual(len(transport.written), 5 + JAM_BYTES + 1)
+        self.assertEqual(self.told, [False])
 
     def test_a_connection_that_is_gone_takes_nothing(self) -> None:
-        outflow = Outflow(lambda: None)
+        self.outflow.stopProducing()
 
-        outflow.stopProducing()
+        self.assertTrue(self.outflow.is_jammed)
 
-        self.assertTrue(outflow.is_jammed)
+    def test_before_there_is_a_connection_nothing_is_written(self) -> None:
+        self.outflow.write(b"to nobody")
+
+        self.assertFalse(self.outflow.is_jammed)
 
 
 class AllowanceTests(SynchronousTestCase):
