@@ -177,8 +177,8 @@ class MjpegService(Service):
         settings = self._settings
         segments = settings.segments and can_segment()
         _log.info(
-            "mjpegd {version} serves {media} at {bases}{workers}; RTP from UDP ports {ports}, {cut}; "
-            "everybody who reaches the port may watch",
+            "mjpegd {version} serves {media} at {bases}{workers}; RTP from UDP ports {ports}, "
+            "{cut}; everybody who reaches the port may watch",
             version=__version__,
             media=shown(str(settings.media)),
             bases=" and ".join(self._listening.places()),

@@ -19,7 +19,7 @@ from mjpegd.wire.messages import Headers, Request, Response
 def asked(base_url: str, method: str, name: str) -> Response:
     """One request on a connection of its own."""
     host, port = base_url.removeprefix("rtsp://").rstrip("/").rsplit(":", 1)
-    with socket.create_connection((host, int(port)), 5) as connection:
+    with socket.create_connection((host, int(port)), 30) as connection:
         uri = f"rtsp://{in_url(host, int(port))}/{name}"
         connection.sendall(Request(method, uri, Headers([("CSeq", "1")])).to_bytes())
         data = b""

@@ -8,11 +8,9 @@ import socket
 import subprocess
 import time
 from pathlib import Path
-from unittest import SkipTest
 
 from typing_extensions import override
 
-from tests.interop.cases import REQUIRE_TOOLS
 from tests.system.cases import SystemTestCase, film, numbers
 from tests.system.daemon import PATIENCE_S, POLL_S, Daemon
 from tests.tools.client import Client
@@ -25,10 +23,8 @@ HAPROXY = shutil.which("haproxy", path=f"{os.environ.get('PATH', '')}:/usr/sbin"
 class HAProxyTests(SystemTestCase):
     @override
     def setUp(self) -> None:
-        if HAPROXY is None:
-            if os.environ.get(REQUIRE_TOOLS):
-                self.fail("haproxy is not installed")
-            raise SkipTest("haproxy is not installed")
+        self.require([] if HAPROXY else ["haproxy"])
+        assert HAPROXY
         self.machines = [self.machine() for _ in range(2)]
         self.port = self.proxy(HAPROXY)
 
