@@ -12,7 +12,7 @@ from twisted.internet.interfaces import (
     ITCPTransport,
     ITransport,
 )
-from zope.interface import implementer
+from zope.interface import Interface, implementer
 
 from mjpegd.limits import Limits
 
@@ -20,7 +20,7 @@ from mjpegd.limits import Limits
 JAM_BYTES = 65_536
 
 
-class Consumer(ITransport, IConsumer):
+class Consumer(ITransport, IConsumer, Interface):
     """A transport that says when there is room; every one that Twisted has for streams does."""
 
 
