@@ -96,13 +96,15 @@ class Decoder:
         done = self._in_thread(lambda: decoded(jpeg, size, is_hurried=is_hurried))
         done.addCallbacks(lambda image: self._decoded(Picture(frame, image)), self._failed)
         done.addErrback(lambda failure: _log.failure("a picture was not shown", failure))
-        done.addCallback(lambda _: self._next())
 
     def _decoded(self, picture: Picture) -> None:
-        if self._is_wanted:
+        is_wanted = self._is_wanted
+        self._next()  # While this one is shown, the next one is decoded.
+        if is_wanted:
             self._show(picture)
 
     def _failed(self, failure: Failure) -> None:
+        self._next()
         failure.trap(OSError, ValueError, Image.DecompressionBombError)
         self.broken += 1
         if self.broken == 1:
