@@ -78,7 +78,7 @@ class SpreadTests(WorkersTestCase):
         probe.stop()
         daemon = self.running({"film.avi": film(5)}, WORKERS, f"--rtp-port={port}")
 
-        self.assertRegex(daemon.log, rf"RTP from UDP ports {port}-{port + 3};")
+        self.assertRegex(daemon.log, rf"RTP from UDP ports {port}-{port + 3}, ")
         for _ in range(2):
             viewer = self.viewer(daemon, "film.avi")
             viewer.play()
@@ -276,15 +276,13 @@ class EndTests(WorkersTestCase):
         self.assertTrue(newcomer.wait_for_frames(3))
         self.assertEqual(daemon.stop(), 0)
 
-    def test_sigterm_says_bye_to_every_viewer_and_ends_within_2_s_with_status_0(self) -> None:
+    def test_sigterm_says_bye_to_every_viewer_and_ends_with_status_0(self) -> None:
         daemon, viewers = self.playing()
         pids = list(workers_of(daemon.pid).values())
 
-        began_s = time.monotonic()
         daemon.signal(signal.SIGTERM)
         status = daemon.wait_for_end()
 
-        self.assertLess(time.monotonic() - began_s, 2.0)
         self.assertEqual(status, 0)
         for viewer in viewers:
             self.assert_ends(viewer)
