@@ -1,10 +1,16 @@
 """Servers in memory that say what a test wants them to say."""
 
 from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from twisted.internet.address import IPv4Address
 from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import (
+    IHostnameResolver,
+    IHostResolution,
+    IResolutionReceiver,
+)
 from twisted.internet.protocol import Protocol
 from twisted.internet.task import Clock
 from twisted.internet.testing import MemoryReactorClock
@@ -47,12 +53,51 @@ class Listener:
         )
 
 
+@implementer(IHostResolution)
+@dataclass(frozen=True, slots=True)
+class Found:
+    """The search for a host's address, which is over.
+
+    Attributes:
+        name: Of the host.
+    """
+
+    name: str
+
+    def cancel(self) -> None:
+        """There is nothing to call off."""
+
+
+@implementer(IHostnameResolver)
+class OneAddress:
+    """Finds the same address for every host, at once."""
+
+    def resolveHostName(  # noqa: N802 - of IHostnameResolver
+        self,
+        resolutionReceiver: IResolutionReceiver,  # noqa: N803
+        hostName: str,  # noqa: N803
+        portNumber: int = 0,  # noqa: N803
+        addressTypes: object = None,  # noqa: N803
+        transportSemantics: str = "TCP",  # noqa: N803
+    ) -> IHostResolution:
+        """Tell the address (see IHostnameResolver)."""
+        found = Found(hostName)
+        resolutionReceiver.resolutionBegan(found)
+        resolutionReceiver.addressResolved(IPv4Address("TCP", HOST, portNumber))
+        resolutionReceiver.resolutionComplete()
+        return found
+
+
 @implementer(Reactor)
 class PlayerReactor(MemoryReactorClock):
     """A reactor in memory, whose connections come about when a test says so.
 
     Every name is that of a host with one address.
     """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.nameResolver = OneAddress()  # Before 24.10 the reactor in memory has none.
 
     def connected(self, accept: Callable[[Protocol], object]) -> None:
         """The newest connection comes about; `accept` is the server's."""
