@@ -1,6 +1,43 @@
 """Addresses as people and policies mean them."""
 
-from ipaddress import IPv6Address, ip_address
+from collections.abc import Iterable
+from dataclasses import dataclass
+from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from typing import Self
+
+from typing_extensions import override
+
+# A client on a Unix socket has no address: it is on this machine.
+LOCAL_HOST = "127.0.0.1"
+# What one household or office has of IPv6: whoever has one of these addresses has all of them.
+IPV6_PREFIX_BITS = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Networks:
+    """A set of addresses."""
+
+    members: tuple[IPv4Network | IPv6Network, ...]
+
+    @classmethod
+    def parse(cls, texts: Iterable[str]) -> Self:
+        """Read networks such as ``192.168.0.0/16``; a single address is a network of its own.
+
+        Raises:
+            ValueError: One is none; says which and why.
+        """
+        return cls(tuple(ip_network(text) for text in texts))
+
+    def __contains__(self, host: str) -> bool:
+        try:
+            address = ip_address(host or LOCAL_HOST)
+        except ValueError:
+            return False
+        return any(address in network for network in self.members)
+
+    @override
+    def __str__(self) -> str:
+        return ", ".join(map(str, self.members))
 
 
 def plain_host(host: str) -> str:
@@ -25,3 +62,14 @@ def is_ipv6(host: str) -> bool:
 def in_url(host: str, port: int) -> str:
     """Host and port as they stand in a URL."""
     return f"[{host}]:{port}" if is_ipv6(host) else f"{host}:{port}"
+
+
+def household(host: str) -> str:
+    """What an address shares with all others that its owner can take at will."""
+    try:
+        address = ip_address(host)
+    except ValueError:
+        return host
+    if isinstance(address, IPv6Address):
+        return str(ip_network((int(address), IPV6_PREFIX_BITS), strict=False))
+    return host

@@ -124,34 +124,41 @@ class Refusals:
         self._clock = clock
         self._under_way = 0
 
-    def protocol(self) -> "Refusal | None":
+    def protocol(self, status: int = 503) -> "Refusal | None":
         """For one connection more; None if it is to be closed without a word."""
         if self._under_way >= MAX_REFUSALS:
             return None
         self._under_way += 1
-        return Refusal(self._clock, self._gone)
+        return Refusal(status, self._clock, self._gone)
+
+    def outsider(self, tally: Tally) -> "Refusal | None":
+        """The same for one that may have no connection, wherever there is room."""
+        tally.count("connections from outside of --allow")
+        return self.protocol(403)
 
     def _gone(self) -> None:
         self._under_way -= 1
 
 
 class Refusal(protocol.Protocol):
-    """Tells a client that there is no room for its connection.
+    """Tells a client that there is no room for its connection, or that it may have none.
 
     Args:
+        status: How it is told.
         clock: Time.
         when_gone: Called when the connection is closed.
     """
 
     transport: ITCPTransport
 
-    def __init__(self, clock: IReactorTime, when_gone: Callable[[], None]) -> None:
+    def __init__(self, status: int, clock: IReactorTime, when_gone: Callable[[], None]) -> None:
+        self._status = status
         self._when_gone = when_gone
         self._farewell = Alarm(clock)
 
     @override
     def connectionMade(self) -> None:
-        self.transport.write(Response(503).to_bytes())
+        self.transport.write(Response(self._status).to_bytes())
         # Closing before its request was taken would reset the connection, and it with the answer.
         self.transport.loseWriteConnection()
         self._farewell.set(FAREWELL_S, self.transport.abortConnection)

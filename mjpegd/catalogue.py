@@ -1,6 +1,6 @@
 """Which stream a URL names: each film is open once, however many watch it."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 
@@ -11,7 +11,7 @@ from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from mjpegd.errors import MediaBusyError, MediaError
+from mjpegd.errors import MediaBusyError, MediaError, MediaNotFoundError
 from mjpegd.interfaces import IFrameSource, IRenderedSource
 from mjpegd.logs import shown
 from mjpegd.pictures.forms import PLAIN_FORM, JpegForm
@@ -91,15 +91,24 @@ class Catalogue:
             film.used_s = self._clock.seconds()
         return stream
 
-    async def open_for_laboratory(self, name: str) -> Stream:
+    async def open_for_laboratory(self, name: str, may_watch: Callable[[str], bool]) -> Stream:
         """The stream that a laboratory client means by a bare file name.
 
+        Args:
+            name: The name.
+            may_watch: Whether the client may watch what lies under a path.
+
         Raises:
-            MediaError: There is none.
+            MediaError: There is none; MediaNotFoundError also where it may not be watched.
         """
         if name in self._live:
-            return self._live[name]
-        return await self._film(await self._library.locate_laboratory(name))
+            if may_watch(name):
+                return self._live[name]
+            raise MediaNotFoundError(f"{name} is not for everyone")
+        place = await self._library.locate_laboratory(name)
+        if not may_watch(place.title):
+            raise MediaNotFoundError(f"{name} is not for everyone")
+        return await self._film(place)
 
     async def listing(self, limit: int) -> tuple[list[Listing], int]:
         """What can be watched, at most ``limit`` of it, and how much there is in all."""

@@ -11,7 +11,7 @@
      └─ ConfigurationError       an option or its environment is wrong; says what to do
 """
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 
 
 class MjpegdError(Exception):
@@ -23,7 +23,7 @@ class RTSPError(MjpegdError):
 
     Attributes:
         status: The status code of the answer (RFC 2326 section 7.1.1).
-        headers: Headers that the status calls for, such as Allow for 455.
+        headers: Names and values that the status calls for, such as Allow for 455, in order.
         body: Text for the answer's body, of type text/parameters; mostly empty.
     """
 
@@ -31,12 +31,12 @@ class RTSPError(MjpegdError):
         self,
         status: int,
         reason: str,
-        headers: Mapping[str, str] | None = None,
+        headers: Sequence[tuple[str, str]] = (),
         body: bytes = b"",
     ) -> None:
         super().__init__(reason)
         self.status = status
-        self.headers = dict(headers or {})
+        self.headers = tuple(headers)
         self.body = body
 
 

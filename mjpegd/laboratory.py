@@ -19,7 +19,8 @@ from mjpegd.methods import House, media_status
 from mjpegd.pictures.forms import PLAIN_RENDITION
 from mjpegd.pictures.normalise import Normal, Recode, Step, working_bytes
 from mjpegd.playout import PlayRequest
-from mjpegd.session import Lifetime, Method, Session, State, Way, refuse
+from mjpegd.rights import Action
+from mjpegd.session import Lifetime, Method, Owner, Session, State, Way, refuse
 from mjpegd.stream import FilmStream
 from mjpegd.wire import jpeg
 from mjpegd.wire.errors import BrokenJpegError, ParseError, UnsupportedJpegError
@@ -262,10 +263,14 @@ class Laboratory:
         return 500
 
     async def _open(self, name: str) -> FilmStream:
-        stream = await self._house.catalogue.open_for_laboratory(name)
+        stream = await self._house.catalogue.open_for_laboratory(name, self._may_watch)
         if not isinstance(stream, FilmStream):
             raise MediaNotFoundError(f"{name} is no film")
         return stream
+
+    def _may_watch(self, path: str) -> bool:
+        """The dialect knows no login: its clients are everyone."""
+        return self._house.gate.everyone.may(Action.WATCH, path, self._connection.host)
 
     async def _setup(self, request: LabRequest) -> None:
         if self._session is not None and self.has_session:
@@ -280,7 +285,8 @@ class Laboratory:
         self.close("SETUP again")
         way = self._way(request, request.client_port)
         registry = self._house.registry
-        session = await registry.create(self._connection.host, stream, Wishes(), "", way)
+        owner = Owner(self._connection.host)
+        session = await registry.create(owner, stream.title, stream, Wishes(), "", way)
         if not self._connection.is_open:
             session.close("the client has gone")
             raise RTSPError(454, "the client has gone")

@@ -39,6 +39,15 @@ class Limits:
         orphan_s: Seconds that a UDP session lives on without any connection that named it.
         interleaved_idle_s: Seconds that an interleaved session lives on an open connection on
             which nothing comes: paused players do not send anything.
+        nonce_s: Seconds that a nonce of Digest is good. Each costs a player one more request; what
+            was overheard can be repeated as long.
+        first_refusal_s: Seconds that the answer to a wrong login waits. Long enough to hide what
+            looking at it took, short enough for a person who mistyped.
+        longest_refusal_s: Each further one from an address, or for a user, waits twice as long,
+            up to this.
+        forget_refusals_s: Seconds without a wrong login after which an address, or a user, begins
+            anew.
+        remembered_refusals: Addresses, and as many names, whose wrong logins are remembered.
         parameters: Names in the body of a GET_PARAMETER.
         listed_streams: Streams in the answer to GET_PARAMETER ``streams``.
     """
@@ -62,5 +71,10 @@ class Limits:
     session_grace: float = 1.2
     orphan_s: float = 10.0
     interleaved_idle_s: float = 3600.0
+    nonce_s: float = 900.0
+    first_refusal_s: float = 0.25
+    longest_refusal_s: float = 16.0
+    forget_refusals_s: float = 900.0
+    remembered_refusals: int = 4096
     parameters: int = 64
     listed_streams: int = 10_000

@@ -8,6 +8,7 @@ from typing import Protocol
 from twisted.logger import Logger
 
 from mjpegd.addresses import in_url, is_ipv6, plain_host
+from mjpegd.auth import Gate, IViewer, Visitor
 from mjpegd.catalogue import Catalogue
 from mjpegd.errors import MediaBusyError, MediaError, MediaNotFoundError, RTSPError
 from mjpegd.interfaces import IPacketSender
@@ -17,9 +18,10 @@ from mjpegd.packing import JpegPacking
 from mjpegd.pictures.forms import Big, JpegForm
 from mjpegd.playout import Cue, PlayRequest
 from mjpegd.registry import Registry
+from mjpegd.rights import Action
 from mjpegd.rtp import TIMESTAMP_MASK
 from mjpegd.senders.interleaved import Carrier, InterleavedSender
-from mjpegd.session import Lifetime, Method, Session, State, Way, refuse
+from mjpegd.session import Lifetime, Method, Owner, Session, State, Way, refuse
 from mjpegd.stream import FilmStream, LiveStream, Stream
 from mjpegd.wire import headers as parsed
 from mjpegd.wire.errors import ParseError
@@ -36,6 +38,7 @@ _log = Logger()
 PUBLIC = "OPTIONS, DESCRIBE, SETUP, PLAY, PAUSE, TEARDOWN, GET_PARAMETER, SET_PARAMETER"
 # Known to RFC 2326, but a stream of ours cannot be recorded, announced or moved.
 OTHER_METHODS = frozenset({"ANNOUNCE", "RECORD", "REDIRECT"})
+OPENING_METHODS = frozenset({"DESCRIBE", "SETUP"})
 PARAMETERS_TYPE = "text/parameters"
 
 MAX_SCALE = 64.0
@@ -73,6 +76,7 @@ class House:
 
     Attributes:
         catalogue: What can be watched.
+        gate: Who may watch it.
         registry: Who watches.
         ports: Where UDP media leaves from.
         limits: Bounds on what is asked.
@@ -84,6 +88,7 @@ class House:
     """
 
     catalogue: Catalogue
+    gate: Gate
     registry: Registry
     ports: MediaPorts
     limits: Limits
@@ -94,10 +99,9 @@ class House:
     started: int
 
 
-class Connection(Carrier, Protocol):
+class Connection(Carrier, Visitor, Protocol):
     """What the methods need of the connection that a request came on."""
 
-    host: str
     local_host: str
     local_port: int
     sessions: dict[str, Session]
@@ -128,6 +132,7 @@ class Exchange:
         request: The request.
         connection: Where it came on.
         house: What it works with.
+        viewer: Who sends it; everyone until a login is seen to be right.
         session: The session that it names.
         after: Called when the answer is written; PLAY sends its first packet there.
     """
@@ -135,6 +140,7 @@ class Exchange:
     request: Request
     connection: Connection
     house: House
+    viewer: IViewer
     session: Session | None = None
     after: Callable[[], None] | None = None
 
@@ -146,6 +152,11 @@ class Exchange:
     def agent(self) -> str:
         """The name of the player; empty where it tells none."""
         return self.header("User-Agent") or ""
+
+    @property
+    def owner(self) -> Owner:
+        """Who sends it, as sessions know people."""
+        return Owner(self.connection.host, self.viewer.name)
 
     @property
     def is_reached_by_udp(self) -> bool:
@@ -186,6 +197,8 @@ async def answer(exchange: Exchange) -> Response:
     if request.version != "RTSP/1.0":
         raise RTSPError(505, f"{request.version} is not spoken here")
     _check_cseq(request)
+    exchange.viewer = await exchange.house.gate.admit(request, exchange.connection)
+    _check_right(exchange)
     # Before anything else can fail: whatever names a session keeps it alive.
     _find_session(exchange)
     method = _METHODS.get(request.method)
@@ -205,20 +218,53 @@ def _check_cseq(request: Request) -> None:
         raise RTSPError(400, f"CSeq: {fault}") from None
 
 
+def _check_right(exchange: Exchange) -> None:
+    """See whether the viewer may watch the stream that a request names.
+
+    OPTIONS is for everybody: players ask for it before they log in. The server itself is no
+    stream, but where it is opened: the media folder may be a film.
+
+    Raises:
+        RTSPError: 400, the URI is malformed; 401 or 403, the viewer may not.
+    """
+    method = exchange.request.method
+    if method == "OPTIONS" or (method not in OPENING_METHODS and _is_root(exchange)):
+        return
+    if not _may(exchange, Action.WATCH, exchange.url.path):
+        raise _barred(exchange)
+
+
+def _may(exchange: Exchange, action: Action, path: str) -> bool:
+    return exchange.viewer.may(action, path, exchange.connection.host)
+
+
+def _barred(exchange: Exchange) -> RTSPError:
+    """Whoever may not have something may log in, or has done so in vain."""
+    if exchange.viewer.name is None:
+        return exchange.house.gate.challenge(exchange.connection)
+    if exchange.house.tally.passes("more requests for what may not be watched"):
+        _log.info(
+            "{peer} may not have {path}",
+            peer=str(exchange.owner),
+            path=shown(exchange.url.path),
+        )
+    return RTSPError(403, "this user may not have that")
+
+
 def _unknown(exchange: Exchange) -> RTSPError:
     method = exchange.request.method
     if method not in OTHER_METHODS:
-        return RTSPError(501, f"no method {method}", {"Public": PUBLIC})
+        return RTSPError(501, f"no method {method}", [("Public", PUBLIC)])
     if method == "RECORD":
         return refuse(exchange.session.state if exchange.session else State.INIT, method)
-    return RTSPError(405, f"{method} is not for these streams", {"Allow": PUBLIC})
+    return RTSPError(405, f"{method} is not for these streams", [("Allow", PUBLIC)])
 
 
 def _check_required(request: Request) -> None:
     tags = request.headers.get_all("Require") + request.headers.get_all("Proxy-Require")
     if tags:
         # Its value is echoed: what could break a header was refused by the parser.
-        raise RTSPError(551, "unknown option", {"Unsupported": ", ".join(tags)})
+        raise RTSPError(551, "unknown option", [("Unsupported", ", ".join(tags))])
 
 
 def _find_session(exchange: Exchange) -> None:
@@ -229,7 +275,7 @@ def _find_session(exchange: Exchange) -> None:
         identifier = SessionHeader.parse(value).identifier
     except ParseError:
         raise RTSPError(454, "no such session") from None
-    session = exchange.house.registry.find(identifier, exchange.connection.host)
+    session = exchange.house.registry.find(identifier, exchange.owner)
     exchange.session = session
     exchange.connection.sessions[identifier] = session
     session.attach(exchange.connection)
@@ -254,7 +300,7 @@ async def _describe(exchange: Exchange) -> Response:
         treatment = stream.treatment(stream.form_for(form))
         _log.info(
             "{peer} describes {stream} as {agent}: {treatment}",
-            peer=exchange.connection.host,
+            peer=str(exchange.owner),
             stream=shown(stream.title),
             agent=shown(exchange.agent or "(no User-Agent)"),
             treatment=shown(str(treatment)) if treatment else "live",
@@ -353,7 +399,7 @@ async def _setup(exchange: Exchange) -> Response:
     registry = exchange.house.registry
     if session is None:
         _check_room(exchange)
-        session = await registry.create(exchange.connection.host, stream, wishes, echoed, way)
+        session = await registry.create(exchange.owner, url.path, stream, wishes, echoed, way)
         _check_present(exchange, session)
         exchange.session = session
         exchange.connection.sessions[session.identifier] = session
@@ -381,10 +427,13 @@ def _check_room(exchange: Exchange) -> None:
 
 
 def _check_present(exchange: Exchange, session: Session) -> None:
-    """A session is made in vain if its client has gone meanwhile."""
+    """A session is made in vain if its client has gone meanwhile, or may no longer watch."""
     if not exchange.connection.is_open:
         session.close("the client has gone")
         raise RTSPError(454, "the client has gone")
+    if not exchange.house.gate.lets_watch(exchange.viewer.name, session.path, session.host):
+        session.close("its viewer may no longer watch it")
+        raise _barred(exchange)
 
 
 def _choose_way(exchange: Exchange, form: JpegForm) -> tuple[Way, Transport]:
@@ -470,7 +519,7 @@ def _own_session(exchange: Exchange) -> Session:
 
 
 def _check_same_stream(url: StreamURL, session: Session) -> None:
-    if url.track not in {None, 0} or url.path != StreamURL.parse(session.url).path:
+    if url.track not in {None, 0} or url.path != session.path:
         raise RTSPError(404, "that is not the stream of this session")
 
 
@@ -564,7 +613,11 @@ async def _get_parameter(exchange: Exchange) -> Response:
         return _ok(exchange)
     listings, _ = await exchange.house.catalogue.listing(exchange.house.limits.listed_streams)
     base = f"{exchange.url.scheme}://{exchange.url.authority}/"
-    body = "".join(f"streams: {base}{listing.url_path}\r\n" for listing in listings)
+    urls = [f"{base}{listing.url_path}" for listing in listings]
+    listed = [url for url in urls if _may(exchange, Action.LIST, StreamURL.parse(url).path)]
+    if urls and not listed:
+        raise _barred(exchange)
+    body = "".join(f"streams: {url}\r\n" for url in listed)
     return _ok(exchange, ("Content-Type", PARAMETERS_TYPE), body=body.encode())
 
 
@@ -585,7 +638,7 @@ def _not_understood(names: list[str]) -> RTSPError:
     # What could not stand in a line of ours is not repeated.
     known = [name for name in names if re.fullmatch(r"[\x21-\x7e]{1,64}", name)]
     body = "".join(f"{name}\r\n" for name in known).encode()
-    return RTSPError(451, "unknown parameters", {"Content-Type": PARAMETERS_TYPE}, body)
+    return RTSPError(451, "unknown parameters", [("Content-Type", PARAMETERS_TYPE)], body)
 
 
 def _is_root(exchange: Exchange) -> bool:

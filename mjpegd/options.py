@@ -9,10 +9,19 @@ from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, ClassVar, NoReturn
 
+from twisted.cred.checkers import ICredentialsChecker
+from twisted.cred.credentials import IUsernameHashedPassword
+from twisted.cred.strcred import (
+    AuthOptionMixin,
+    InvalidAuthType,
+    UnsupportedInterfaces,
+    makeChecker,
+)
 from twisted.python import usage
 from typing_extensions import override
 
 from mjpegd import __version__
+from mjpegd.addresses import Networks
 from mjpegd.limits import Limits
 from mjpegd.logs import shown
 from mjpegd.wire.errors import ParseError
@@ -25,6 +34,8 @@ from mjpegd.wire.times import parse_rate
 from mjpegd.wishes import MIN_SIDE_PIXELS
 
 ENVIRONMENT_PREFIX = "MJPEGD_"
+# Options that may be given several times.
+REPEATED = ("listen", "allow", "auth")
 # Headers of RTP and RTP/JPEG with its tables take 156 bytes of the first packet.
 MIN_PACKET_BYTES = RTP_HEADER_BYTES + MIN_PAYLOAD_BYTES
 MIN_LABORATORY_BYTES = 1024
@@ -61,6 +72,26 @@ class Making:
 
 
 @dataclass(frozen=True, slots=True)
+class Access:
+    """Who may watch.
+
+    Attributes:
+        users: The users file; None for none.
+        auth: Of ``--auth``, descriptions of checkers: who can log in without a users file.
+        networks: From where connections are taken; None for anywhere.
+    """
+
+    users: Path | None = None
+    auth: tuple[str, ...] = ()
+    networks: Networks | None = None
+
+    @property
+    def checkers(self) -> tuple[ICredentialsChecker, ...]:
+        """What ``--auth`` describes; made anew each time, since every process needs its own."""
+        return tuple(makeChecker(description) for description in self.auth)
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """What the operator chose, checked.
 
@@ -77,6 +108,7 @@ class Settings:
         max_laboratory_bytes: The same for a laboratory client's whole picture.
         segments: The kernel may cut frames into packets.
         making: How pictures are made that cannot be sent as they are.
+        access: Who may watch.
         limits: Bounds on remote input.
     """
 
@@ -92,6 +124,7 @@ class Settings:
     max_laboratory_bytes: int
     segments: bool
     making: Making
+    access: Access
     limits: Limits
 
     @property
@@ -105,7 +138,7 @@ class Settings:
         return replace(self, making=making)
 
 
-class Options(usage.Options):
+class Options(usage.Options, AuthOptionMixin):
     """What twistd shows for ``mjpeg-rtsp --help``, and reads."""
 
     synopsis = "[options]"
@@ -133,6 +166,13 @@ where PyAV is installed (pip install 'mjpegd[containers]')."""
             "each other from --rtp-port on.",
         ],
         ["media", "m", "./videos", "The folder with the films; it may come later."],
+        [
+            "users",
+            "u",
+            None,
+            "A file that says who may watch what; mjpegd-passwd FILE USER makes it. It is read "
+            "again when it changes. [default: everybody may watch everything]",
+        ],
         [
             "frame-rate",
             "f",
@@ -219,9 +259,15 @@ where PyAV is installed (pip install 'mjpegd[containers]')."""
         ],
     ]
 
+    # What Digest needs. A checker that has only hashes of its own knows none of our proofs.
+    supportedInterfaces = (IUsernameHashedPassword,)  # noqa: N815 - of the mixin
+
     def __init__(self) -> None:
         super().__init__()
         self["listen"] = []
+        self["allow"] = []
+        self["credCheckers"] = []
+        self["auth"] = []
 
     def opt_listen(self, description: str) -> None:
         """Listen for RTSP on a Twisted endpoint instead of --port, e.g.
@@ -229,6 +275,28 @@ where PyAV is installed (pip install 'mjpegd[containers]')."""
         'systemd:domain=INET6:index=0'. May be given several times.
         """  # noqa: D205 - twistd shows it as one paragraph
         self["listen"].append(description)
+
+    def opt_allow(self, network: str) -> None:
+        """Take connections only from a network, e.g. 192.168.0.0/16, or from a single address.
+        May be given several times.
+        """  # noqa: D205 - twistd shows it as one paragraph
+        self["allow"].append(network)
+
+    @override
+    def opt_auth(self, description: str) -> None:
+        """Let those watch whom a checker of Twisted's knows, e.g. 'file:passwords' with lines like
+        'anna:secret'. May be given several times, but not with --users, whose file says more.
+        """  # noqa: D205 - twistd shows it as one paragraph
+        kind = description.partition(":")[0]  # what follows may be a password
+        try:
+            self.addChecker(makeChecker(description))
+            self["auth"].append(description)
+        except InvalidAuthType:
+            raise usage.UsageError(f"--auth {kind!r}: unknown; --help-auth shows all") from None
+        except UnsupportedInterfaces:
+            raise usage.UsageError(f"--auth {kind!r}: it cannot check Digest") from None
+        except Exception as fault:  # whatever a checker makes of its argument
+            raise usage.UsageError(f"--auth {kind!r}: {fault}") from None
 
     @override
     def opt_version(self) -> NoReturn:
@@ -259,14 +327,16 @@ where PyAV is installed (pip install 'mjpegd[containers]')."""
 def arguments_from(environ: Mapping[str, str]) -> list[str]:
     """Options from environment variables: MJPEGD_FRAME_RATE=25 is --frame-rate=25.
 
-    MJPEGD_LISTEN may hold several descriptions, separated by blanks; a flag is 1 or 0.
+    MJPEGD_LISTEN, MJPEGD_ALLOW and MJPEGD_AUTH may hold several values, separated by blanks; a
+    flag is 1 or 0.
     """
     arguments = []
     for name, *_ in Options.optParameters:
         value = environ.get(_variable(str(name)))
         if value is not None:
             arguments.append(f"--{name}={value}")
-    arguments += [f"--listen={one}" for one in environ.get(_variable("listen"), "").split()]
+    for name in REPEATED:
+        arguments += [f"--{name}={one}" for one in environ.get(_variable(name), "").split()]
     flags = [str(name) for name, *_ in Options.optFlags]
     arguments += [f"--{name}" for name in flags if _flag(environ, _variable(name))]
     return arguments
@@ -319,7 +389,25 @@ def _checked(options: Mapping[str, Any]) -> Settings:  # Any: usage.Options is a
             max_width=_whole(options, "max-width", MIN_SIDE_PIXELS, MAX_SIDE_PIXELS),
             max_height=_whole(options, "max-height", MIN_SIDE_PIXELS, MAX_SIDE_PIXELS),
         ),
+        access=_access(options),
         limits=limits,
+    )
+
+
+def _access(options: Mapping[str, Any]) -> Access:
+    if options["users"] is not None and options["auth"]:
+        raise usage.UsageError("--users and --auth exclude each other")
+    if options["users"] == "":
+        raise usage.UsageError("--users: the name of a file is needed")
+    try:
+        networks = Networks.parse(options["allow"]) if options["allow"] else None
+    except ValueError as fault:
+        raise usage.UsageError(f"--allow: {fault}") from None
+    return Access(
+        # A daemon changes its working directory.
+        users=None if options["users"] is None else Path(options["users"]).absolute(),
+        auth=tuple(options["auth"]),
+        networks=networks,
     )
 
 

@@ -14,7 +14,7 @@ from mjpegd.errors import RTSPError
 from mjpegd.limits import Limits
 from mjpegd.logs import shown
 from mjpegd.rtp import RTPStream
-from mjpegd.session import Lifetime, Session, Way
+from mjpegd.session import Lifetime, Owner, Session, Way
 from mjpegd.stream import Stream
 from mjpegd.wire.lab import FIRST_SEQUENCE, SESSIONS
 from mjpegd.wire.reports import ReceiverReport, Report, SenderReport
@@ -71,29 +71,39 @@ class Registry:
         return len(self._sessions)
 
     async def create(
-        self, host: str, stream: Stream, wishes: Wishes, url: str, way: Way
+        self, owner: Owner, path: str, stream: Stream, wishes: Wishes, url: str, way: Way
     ) -> Session:
         """A new session in state READY. The client may have gone when it is there.
+
+        Args:
+            owner: Whom it belongs to.
+            path: What its URL named, decoded.
+            stream: What that is.
+            wishes: How the viewer wants it.
+            url: As RTP-Info repeats it.
+            way: How its packets travel.
 
         Raises:
             RTSPError: 453, there are too many.
         """
-        await self._admission.take_seat(host)
+        await self._admission.take_seat(owner.host)
         try:
-            session = self._create(host, stream, wishes, url, way)
+            session = self._create(owner, path, stream, wishes, url, way)
         except BaseException:
-            self._admission.give_back_seat(host)
+            self._admission.give_back_seat(owner.host)
             raise
         _log.info(
             "session {session} of {peer}: {stream} by {way}",
             session=session.identifier,
-            peer=host,
+            peer=str(owner),
             stream=shown(stream.title),
             way=way.description,
         )
         return session
 
-    def _create(self, host: str, stream: Stream, wishes: Wishes, url: str, way: Way) -> Session:
+    def _create(
+        self, owner: Owner, path: str, stream: Stream, wishes: Wishes, url: str, way: Way
+    ) -> Session:
         if way.lifetime is Lifetime.LABORATORY:
             rtp = RTPStream(ssrc=0, sequence=FIRST_SEQUENCE, first_ticks=1, cname=self._cname)
         else:
@@ -101,7 +111,7 @@ class Registry:
             while rtp.ssrc in self._by_ssrc:
                 rtp = RTPStream.random(self._random, self._cname)
         identifier = self._new_identifier(way.lifetime)
-        session = Session(identifier, host, stream, wishes, url, rtp, self.loop, self, way)
+        session = Session(identifier, owner, path, stream, wishes, url, rtp, self.loop, self, way)
         stream.join(session)
         self._sessions[identifier] = session
         if rtp.ssrc:
@@ -110,15 +120,19 @@ class Registry:
         self._tend_while_needed()
         return session
 
-    def find(self, identifier: str, host: str) -> Session:
-        """The session that a request from this host names.
+    def find(self, identifier: str, owner: Owner) -> Session:
+        """The session that a request names.
+
+        Args:
+            identifier: What the request calls it.
+            owner: Who asks.
 
         Raises:
-            RTSPError: 454, there is none, it is another host's, or a laboratory client's, whose
+            RTSPError: 454, there is none, it is somebody else's, or a laboratory client's, whose
                 short number is good on its own connection only: the answer is the same.
         """
         session = self._sessions.get(identifier)
-        if session is None or session.host != host or session.is_bound_to_connection:
+        if session is None or session.owner != owner or session.is_bound_to_connection:
             raise RTSPError(454, "no such session")
         return session
 
@@ -140,6 +154,12 @@ class Registry:
         self._by_ssrc.pop(session.rtp.ssrc, None)
         self._forget_addresses(session)
         self._admission.give_back_seat(session.host)
+
+    def end_where(self, is_over: Callable[[Session], bool], reason: str) -> None:
+        """End those of which something is so; ``reason`` is a phrase for the log."""
+        for session in list(self._sessions.values()):
+            if is_over(session):
+                session.close(reason)
 
     def end_all(self, reason: str) -> None:
         """Say BYE to everybody."""

@@ -23,6 +23,7 @@ from twisted.internet.interfaces import (
     IAddress,
     IHalfCloseableProtocol,
     IReactorTime,
+    ISSLTransport,
 )
 from twisted.internet.protocol import Protocol, ServerFactory, connectionDone
 from twisted.logger import Logger
@@ -132,6 +133,8 @@ class RTSPProtocol(LineReceiver):
         self._request_allowance = Allowance(limits.requests_per_s, limits.request_burst, now_s)
         self._packet_allowance = Allowance(limits.packets_per_s, limits.packet_burst, now_s)
         self._slowness = Alarm(clock)
+        self._rest = Alarm(clock)
+        self._resting: Deferred[None] | None = None
         self._unread_bytes = 0
 
     # --- the connection -------------------------------------------------------------------
@@ -152,8 +155,10 @@ class RTSPProtocol(LineReceiver):
     @override
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         self._phase = Phase.OVER
-        for waiting in (self._patience, self._silence, self._slowness, self._farewell):
+        alarms = (self._patience, self._silence, self._slowness, self._rest, self._farewell)
+        for waiting in alarms:
             waiting.stop()
+        self._wake()
         self._leave_sessions()
         self.factory.forget(self)
 
@@ -167,6 +172,23 @@ class RTSPProtocol(LineReceiver):
 
     def writeConnectionLost(self) -> None:  # noqa: N802 - of IHalfCloseableProtocol
         """All is written, and the client was told so."""
+
+    @property
+    def is_secure(self) -> bool:
+        """What travels on it is encrypted."""
+        return ISSLTransport.providedBy(self.transport)
+
+    def rest(self, seconds: float) -> "Deferred[None]":
+        """Fires after so many seconds, or when the connection is gone."""
+        resting: Deferred[None] = Deferred()
+        self._resting = resting
+        self._rest.set(seconds, self._wake)
+        return resting
+
+    def _wake(self) -> None:
+        resting, self._resting = self._resting, None
+        if resting is not None:
+            resting.callback(None)
 
     def _keep_alive(self) -> None:
         """A viewer that vanished without a word is found out in a minute, not in two hours.
@@ -434,7 +456,7 @@ class RTSPProtocol(LineReceiver):
     # --- answering ------------------------------------------------------------------------
 
     def _answer(self, request: Request) -> None:
-        exchange = Exchange(request, self, self.house)
+        exchange = Exchange(request, self, self.house, self.house.gate.everyone)
         response = Deferred.fromCoroutine(answer(exchange)).addErrback(self._refused, exchange)
         self.wait_for(response.addCallback(self._answered, exchange))
 
@@ -469,7 +491,7 @@ class RTSPProtocol(LineReceiver):
                 status=fault.status,
                 reason=shown(str(fault)),
             )
-        fields = [*session_fields(exchange), *fault.headers.items()]
+        fields = [*session_fields(exchange), *fault.headers]
         return Response(fault.status, Headers(fields), fault.body)
 
     def _answered(self, response: Response, exchange: Exchange) -> None:
@@ -602,7 +624,10 @@ class RTSPFactory(ServerFactory):
 
     @override
     def buildProtocol(self, addr: IAddress | None) -> Protocol | None:
-        if not self._admission.connect(plain_host(getattr(addr, "host", ""))):
+        host = plain_host(getattr(addr, "host", ""))
+        if not self.house.gate.takes(host):
+            return self._refusals.outsider(self.house.tally)
+        if not self._admission.connect(host):
             return self._refusals.protocol()
         protocol = RTSPProtocol(self.house, self._clock)
         protocol.factory = self

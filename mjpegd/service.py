@@ -2,6 +2,7 @@
 
 import atexit
 import os
+import secrets
 import signal
 import time
 from collections.abc import Mapping
@@ -21,6 +22,7 @@ from mjpegd.admission import Headcount
 from mjpegd.errors import ConfigurationError
 from mjpegd.listening import Listening, ListeningReactor
 from mjpegd.logs import Tally, say_count, shown
+from mjpegd.nonces import KEY_BYTES
 from mjpegd.options import Options, Settings
 from mjpegd.ports import Pair, bind_pairs, close_pairs, port_ranges
 from mjpegd.senders.media_socket import can_segment
@@ -48,8 +50,20 @@ class Venue(Protocol):
         """What connections of viewers are given to."""
         ...
 
+    def prepare(self) -> None:
+        """Read who may watch.
+
+        Raises:
+            ConfigurationError: That cannot be known; says what to do.
+        """
+        ...
+
     def start(self) -> None:
         """Begin to serve."""
+        ...
+
+    def read_again(self) -> None:
+        """Read the users file again."""
         ...
 
     async def ready(self) -> None:
@@ -115,6 +129,7 @@ class MjpegService(Service):
         super().startService()
         try:
             _check_folder(self._settings.media)
+            self._venue.prepare()
         except ConfigurationError as fault:
             raise self._given_up(fault) from None
         # Who reads that it serves may send SIGTERM at once, and only a running reactor is ready
@@ -128,6 +143,13 @@ class MjpegService(Service):
         _log.info("stopping: {count} viewers are told", count=self._headcount.sessions)
         return Deferred.fromCoroutine(self._close())
 
+    def read_again(self) -> None:
+        """Read again what may have changed: the users file."""
+        if self._settings.access.users is not None:
+            self._venue.read_again()
+        else:
+            _log.info("there is no users file to read again (--users)")
+
     async def _close(self) -> None:
         await self._listening.close()
         await self._venue.close()
@@ -136,7 +158,26 @@ class MjpegService(Service):
         settings, reactor = self._settings, self._reactor
         if settings.workers > 1:
             return Acceptor(settings, reactor, pairs, self._headcount, self._tally)
-        return Theatre(settings, reactor, pairs[0], self._headcount, self._tally)
+        return Theatre(
+            settings,
+            reactor,
+            pairs[0],
+            self._headcount,
+            self._tally,
+            secrets.token_bytes(KEY_BYTES),
+        )
+
+    def _who_may_watch(self) -> str:
+        """For the first line of the log."""
+        access = self._settings.access
+        who = "everybody who reaches the port may watch"
+        if access.networks is not None:
+            who = f"everybody from {access.networks} may watch"
+        if access.users is not None:
+            return f"{access.users} says who may watch"
+        if access.auth:
+            return "who is known to --auth may watch"
+        return f"{who} (--users FILE changes that)"
 
     def _given_up(self, fault: ConfigurationError) -> SystemExit:
         """The way out of twistd with status 1 and one line on standard error.
@@ -178,13 +219,14 @@ class MjpegService(Service):
         segments = settings.segments and can_segment()
         _log.info(
             "mjpegd {version} serves {media} at {bases}{workers}; RTP from UDP ports {ports}, "
-            "{cut}; everybody who reaches the port may watch",
+            "{cut}; {who}",
             version=__version__,
             media=shown(str(settings.media)),
             bases=" and ".join(self._listening.places()),
             workers=f" with {settings.workers} workers" if settings.workers > 1 else "",
             ports=self._rtp_ports,
             cut="cut by the kernel (GSO)" if segments else "packet by packet",
+            who=self._who_may_watch(),
         )
         await self._venue.announce(self.base_url)
 
@@ -219,6 +261,13 @@ def _stop_on_sigterm(reactor: Reactor) -> None:
     signal.signal(signal.SIGTERM, stop)
 
 
+def _read_again_on_sighup(reactor: Reactor, service: MjpegService) -> None:
+    def read_again(*_: object) -> None:
+        reactor.callFromThread(service.read_again)
+
+    signal.signal(signal.SIGHUP, read_again)
+
+
 def makeService(options: Options) -> MjpegService:
     """What twistd runs for ``mjpeg-rtsp``."""
     from twisted.internet import reactor
@@ -230,4 +279,6 @@ def makeService(options: Options) -> MjpegService:
     running.seconds = time.monotonic  # type: ignore[method-assign]  # meant to be replaced
     # The reactor takes SIGTERM for itself when it starts to run.
     running.callWhenRunning(_stop_on_sigterm, running)
-    return MjpegService(options.settings, running, options.parent)
+    service = MjpegService(options.settings, running, options.parent)
+    running.callWhenRunning(_read_again_on_sighup, running, service)
+    return service

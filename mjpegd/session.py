@@ -17,6 +17,7 @@ from typing import Protocol
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
+from typing_extensions import override
 
 from mjpegd.errors import RTSPError
 from mjpegd.interfaces import IPacketSender
@@ -75,7 +76,7 @@ def allowed(state: State) -> str:
 def refuse(state: State, method: str) -> RTSPError:
     """The answer to a method that has no place in this state."""
     return RTSPError(
-        455, f"{method} has no place in state {state.value}", {"Allow": allowed(state)}
+        455, f"{method} has no place in state {state.value}", [("Allow", allowed(state))]
     )
 
 
@@ -110,6 +111,23 @@ class Way:
     carrier: object | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """Whom a session belongs to; nobody else finds it.
+
+    Attributes:
+        host: The viewer's address.
+        user: Who is logged in; None without a login.
+    """
+
+    host: str
+    user: str | None = None
+
+    @override
+    def __str__(self) -> str:
+        return self.host if self.user is None else f"{self.host} ({shown(self.user)})"
+
+
 class Connection(Protocol):
     """A connection on which requests named a session."""
 
@@ -136,7 +154,8 @@ class Session:
 
     Attributes:
         identifier: What the Session header says.
-        host: The viewer's address; requests from elsewhere do not find the session.
+        owner: Whom it belongs to; requests of others do not find it.
+        path: What its URL named; rights are told by it.
         stream: What it watches.
         wishes: How it wants it.
         url: The URL of SETUP, as RTP-Info repeats it; empty for laboratory clients.
@@ -146,7 +165,8 @@ class Session:
     """
 
     identifier: str
-    host: str
+    owner: Owner
+    path: str
     stream: Stream
     wishes: Wishes
     url: str
@@ -177,6 +197,11 @@ class Session:
         self._lateness = Tally(self._around.clock, self._say_late)
         self._standing = Tally(self._around.clock, self._say_stood)
         self.touch()
+
+    @property
+    def host(self) -> str:
+        """The viewer's address."""
+        return self.owner.host
 
     @property
     def way(self) -> Way:
@@ -447,7 +472,7 @@ class Session:
             "session {session} of {peer} ended: {reason}; {stream}: {frames} frames in {packets} "
             "packets, {skipped} frames skipped, {dropped} dropped; viewer reported {report}",
             session=self.identifier,
-            peer=self.host,
+            peer=str(self.owner),
             reason=reason,
             stream=shown(self.stream.title),
             frames=self._frames,

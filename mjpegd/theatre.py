@@ -14,10 +14,12 @@ from twisted.logger import Logger
 from twisted.python.threadpool import ThreadPool
 
 from mjpegd.admission import Admission
+from mjpegd.auth import Door, Gate
 from mjpegd.catalogue import Catalogue
+from mjpegd.doorkeeper import Doorkeeper
 from mjpegd.logs import Tally, shown
 from mjpegd.methods import House
-from mjpegd.options import Settings
+from mjpegd.options import Access, Settings
 from mjpegd.pictures.turbojpeg import TurboJpeg
 from mjpegd.ports import MediaPorts, MediaReactor, Pair
 from mjpegd.registry import Registry
@@ -56,6 +58,7 @@ class Theatre:
         pair: The sockets of RTP and RTCP.
         admission: Who counts connections and sessions.
         tally: Counts what may come in floods.
+        key: Random bytes for logins; the same for all processes of a daemon.
         prefix: What identifiers of sessions begin with.
 
     Attributes:
@@ -69,6 +72,7 @@ class Theatre:
         pair: Pair,
         admission: Admission,
         tally: Tally,
+        key: bytes,
         prefix: str = "",
     ) -> None:
         self._reactor = reactor
@@ -107,8 +111,16 @@ class Theatre:
             random=SystemRandom(),
             prefix=prefix,
         )
+        access = settings.access
+        self._gate = Gate(_door(access), access.networks, clock, settings.limits, tally, key)
+        self._doorkeeper: Doorkeeper | None = None
+        if access.users is not None:
+            self._doorkeeper = Doorkeeper(
+                access.users, self._gate, reactor, self._in_thread, self._end_barred
+            )
         house = House(
             catalogue=self._catalogue,
+            gate=self._gate,
             registry=self._registry,
             ports=self._ports,
             limits=settings.limits,
@@ -119,6 +131,20 @@ class Theatre:
             started=int(time.time()),
         )
         self.factory = RTSPFactory(house, admission, clock)
+
+    def prepare(self) -> None:
+        """Read the users file, where there is one, and look after it from now on.
+
+        Raises:
+            ConfigurationError: It cannot be read, or makes no sense; says what to do.
+        """
+        if self._doorkeeper is not None:
+            self._doorkeeper.start()
+
+    def read_again(self) -> None:
+        """Read the users file again, where there is one."""
+        if self._doorkeeper is not None:
+            self._doorkeeper.read_again()
 
     def start(self) -> None:
         """Begin to serve."""
@@ -156,6 +182,8 @@ class Theatre:
     async def close(self) -> None:
         """Say BYE to everybody and close; done within two seconds."""
         self._library.close()
+        if self._doorkeeper is not None:
+            self._doorkeeper.stop()
         self._registry.end_all("the server stops")
         self.factory.hang_up_all()
         until_s = self._reactor.seconds() + STOP_S
@@ -167,8 +195,27 @@ class Theatre:
         await self._ports.stop()
         self._makers.stop()
 
+    def _end_barred(self, others: set[str]) -> None:
+        """The rights of users have changed, and the passwords of these others as well."""
+        self._registry.end_where(
+            lambda session: (
+                session.owner.user in others
+                or not self._gate.lets_watch(session.owner.user, session.path, session.host)
+            ),
+            "its viewer may no longer watch it",
+        )
+
     def _in_maker(self, work: Callable[[], T], /) -> "Deferred[T]":
         return deferToThreadPool(self._reactor, self._makers, work)
 
     def _in_thread(self, work: Callable[[], T], /) -> "Deferred[T]":
         return deferToThreadPool(self._reactor, self._reactor.getThreadPool(), work)
+
+
+def _door(access: Access) -> Door:
+    """Who is let in at the start; with a users file nobody, until it is read."""
+    if access.users is not None:
+        return Door.of_nobody()
+    if access.auth:
+        return Door.of_plugins(access.checkers)
+    return Door.of_all()

@@ -15,6 +15,7 @@ from twisted.internet.interfaces import (
     IHalfCloseableProtocol,
     IProducer,
     IPushProducer,
+    ISSLTransport,
     ITCPTransport,
 )
 from twisted.internet.protocol import Protocol
@@ -24,7 +25,9 @@ from twisted.python.failure import Failure
 from typing_extensions import override
 from zope.interface import implementer
 
+from mjpegd.addresses import Networks
 from mjpegd.admission import Admission, Headcount
+from mjpegd.auth import Door, Gate
 from mjpegd.catalogue import Catalogue
 from mjpegd.errors import MediaError, MediaNotFoundError
 from mjpegd.interfaces import IFrameSource, InThread
@@ -37,6 +40,8 @@ from mjpegd.sources.library import Library, Listing, Place
 from mjpegd.stream import LiveStream, train_cache
 from mjpegd.test.fakes import FakeFilm, FakeLive, RecordingSender, at_once, workshop
 from mjpegd.test.pictures import picture
+from mjpegd.wire import digest
+from mjpegd.wire.digest import Algorithm, Challenge, Scheme
 from mjpegd.wire.headers import RTPInfo, SessionHeader
 from mjpegd.wire.jpeg_payload import Reassembler, to_jpeg
 from mjpegd.wire.messages import Headers, InterleavedFrame, Request, Response, content_length
@@ -281,6 +286,14 @@ class Wire:
             self.protocol.dataReceived(data)
 
 
+@implementer(ISSLTransport)
+class SecureWire(Wire):
+    """The same, encrypted."""
+
+    def getPeerCertificate(self) -> None:
+        """The client shows none (see ISSLTransport)."""
+
+
 class Client:
     """The other end of a connection.
 
@@ -288,12 +301,14 @@ class Client:
         wire: The connection.
         messages: All answers and packets that were read, in their order.
         session: The identifier from the newest answer to SETUP.
+        login: User, password and challenge, once it has logged in: every request proves it.
     """
 
     def __init__(self, wire: Wire) -> None:
         self.wire = wire
         self.messages: list[Response | InterleavedFrame] = []
         self.session = ""
+        self.login: tuple[str, str, Challenge] | None = None
         self._cseq = 0
         self._taken = 0
 
@@ -326,9 +341,39 @@ class Client:
         self, method: str, uri: str, headers: Mapping[str, str | None], body: bytes
     ) -> bytes:
         self._cseq += 1
-        fields = {"CSeq": str(self._cseq), "Session": self.session or None, **headers}
+        fields = {
+            "CSeq": str(self._cseq),
+            "Session": self.session or None,
+            "Authorization": self.authorization(method, uri),
+            **headers,
+        }
         told = [(name.replace("_", "-"), value) for name, value in fields.items() if value]
         return Request(method, uri, Headers(told), body).to_bytes()
+
+    def log_in(
+        self,
+        user: str,
+        password: str,
+        algorithm: Algorithm = Algorithm.MD5,
+        scheme: Scheme = Scheme.DIGEST,
+    ) -> None:
+        """Ask for the film, and prove with every request from now on to know a password."""
+        self.login = None
+        offered = challenges(self.ask("DESCRIBE"))
+        (challenge,) = [
+            challenge
+            for challenge in offered
+            if challenge.scheme is scheme
+            and (scheme is Scheme.BASIC or challenge.algorithm is algorithm)
+        ]
+        self.login = user, password, challenge
+
+    def authorization(self, method: str, uri: str) -> str | None:
+        """What proves it for a request; None without a login."""
+        if self.login is None:
+            return None
+        user, password, challenge = self.login
+        return digest.answer(challenge, user, password, method, uri, "c0", 1).to_text()
 
     def setup(self, transport: str = UDP, uri: str = URL, **headers: str | None) -> Response:
         """SETUP without a session, or with the one that `Session` names; keeps what is given."""
@@ -404,12 +449,15 @@ class Server:
         in_thread: How work leaves the reactor.
         admission: Who counts; otherwise it is done here.
         prefix: What identifiers of sessions begin with.
+        door: Who may watch; everybody if none is told.
+        networks: From where; anywhere if none are told.
 
     Attributes:
         clock: Time.
         shelf: The media folder; `movie.Mjpeg` lies there, with 24 frames of a second.
         live: The stream `live`.
         ports: Where UDP goes.
+        gate: Who may watch.
         registry: Who watches.
         house: All of it, as connections see it.
         factory: What accepts connections.
@@ -424,6 +472,8 @@ class Server:
         in_thread: InThread = at_once,
         admission: Admission | None = None,
         prefix: str = "",
+        door: Door | None = None,
+        networks: Networks | None = None,
     ) -> None:
         self.clock = Clock()
         self.shelf = Shelf()
@@ -431,6 +481,10 @@ class Server:
         self.live = FakeLive()
         self.ports = Ports()
         limits = limits or Limits()
+        tally = Tally(self.clock, say_count)
+        self.gate = Gate(
+            door or Door.of_all(), networks, self.clock, limits, tally, key=b"known to nobody else"
+        )
         catalogue = Catalogue(
             self.shelf,
             {"live": LiveStream(self.live)},
@@ -438,7 +492,6 @@ class Server:
             workshop(in_thread),
             self.clock,
         )
-        tally = Tally(self.clock, say_count)
         self.admission = Headcount(limits, tally) if admission is None else admission
         self.registry = Registry(
             self.clock,
@@ -452,6 +505,7 @@ class Server:
         )
         self.house = House(
             catalogue=catalogue,
+            gate=self.gate,
             registry=self.registry,
             ports=self.ports,
             limits=limits,
@@ -467,15 +521,17 @@ class Server:
         """The time of day."""
         return STARTED_UNIX_S + self.clock.seconds()
 
-    def connect(self, host: str = VIEWER, port: int = 40_000) -> Client:
-        """A new connection.
+    def connect(self, host: str = VIEWER, port: int = 40_000, *, is_secure: bool = False) -> Client:
+        """A new connection, encrypted if it is to be secure.
 
         Raises:
             ConnectionRefusedError: The server wants none, and says nothing.
         """
         kind = IPv6Address if ":" in host else IPv4Address
         local = "2001:db8::1" if ":" in host else "192.0.2.1"
-        wire = Wire(kind("TCP", host, port), kind("TCP", local, 8554))
+        wire = (SecureWire if is_secure else Wire)(
+            kind("TCP", host, port), kind("TCP", local, 8554)
+        )
         protocol = self.factory.buildProtocol(wire.getPeer())
         if protocol is None:
             raise ConnectionRefusedError
@@ -509,6 +565,11 @@ def flat(trains: Sequence[Sequence[RTPPacket]]) -> list[RTPPacket]:
 def header(answer: Response, name: str) -> str:
     """The value of a header; "" where there is none."""
     return answer.headers.get(name) or ""
+
+
+def challenges(answer: Response) -> list[Challenge]:
+    """What an answer wants to have proved, in its order."""
+    return Challenge.parse_list(answer.headers.get_all("WWW-Authenticate"))
 
 
 def promised(answer: Response) -> RTPInfo:

@@ -47,6 +47,7 @@ class Staff:
         self.admission = FarAdmission(self.desk)
         self.taken: list[tuple[socket.socket, Addresses, bytes]] = []
         self.announced: list[str] = []
+        self.readings = 0
         self.is_ended = False
         self.refuses = False
         self._process = process
@@ -57,6 +58,9 @@ class Staff:
             connection.close()
             raise OSError("its client has gone")
         self.taken.append((connection, addresses, words))
+
+    def read_again(self) -> None:
+        self.readings += 1
 
     def announce(self, base_url: str) -> None:
         self.announced.append(base_url)
@@ -319,6 +323,13 @@ class AcceptorTests(TestCase):
         socket.socket(fileno=descriptor).close()
         line: Any = self.first.desk.transport
         line.abortConnection()  # its answer cannot leave any more
+
+    async def test_all_of_them_read_the_users_again(self) -> None:
+        await self.all_ready()
+
+        self.acceptor.read_again()
+
+        await self.until(lambda: [staff.readings for staff in self.crew.staff] == [1, 1])
 
     async def test_one_of_them_announces(self) -> None:
         await self.all_ready()

@@ -10,6 +10,7 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 from typing_extensions import override
 
+from mjpegd.addresses import Networks
 from mjpegd.admission import Headcount
 from mjpegd.limits import Limits
 from mjpegd.logs import Tally, say_count
@@ -44,9 +45,25 @@ class ArrivalsTests(SynchronousTestCase):
     def setUp(self) -> None:
         self.clock = Clock()
         self.limits = Limits(connections=3)
-        self.headcount = Headcount(self.limits, Tally(self.clock, say_count))
+        self.tally = Tally(self.clock, say_count)
+        self.headcount = Headcount(self.limits, self.tally)
         self.placed: list[Arrival] = []
-        self.arrivals = Arrivals(self.headcount, self.clock, self.limits, self.placed.append)
+        self.arrivals = self.arrivals_from(None)
+
+    def arrivals_from(self, networks: Networks | None) -> Arrivals:
+        return Arrivals(
+            self.headcount, self.clock, self.limits, self.placed.append, networks, self.tally
+        )
+
+    def test_who_comes_from_elsewhere_is_told_so_and_not_counted(self) -> None:
+        self.arrivals = self.arrivals_from(Networks.parse(["192.0.2.0/24"]))
+        wire = self.connect()
+
+        self.assertTrue(wire.received.startswith(b"RTSP/1.0 403 "))
+        self.arrivals = self.arrivals_from(Networks.parse(["198.51.100.0/24"]))
+        for _ in range(self.limits.connections):
+            self.connect().sent(REQUEST)
+        self.assertEqual(len(self.placed), self.limits.connections)
 
     def connect(self) -> SocketWire:
         wire = SocketWire()

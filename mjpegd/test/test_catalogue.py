@@ -124,7 +124,7 @@ class OpenTests(CatalogueTestCase):
         self.film("Movie.Mjpeg")
 
         stream = self.successResultOf(
-            ensureDeferred(self.catalogue.open_for_laboratory("movie.mjpeg"))
+            ensureDeferred(self.catalogue.open_for_laboratory("movie.mjpeg", lambda _: True))
         )
         self.assertIs(stream, self.opened("Movie.Mjpeg"))
 
@@ -132,8 +132,22 @@ class OpenTests(CatalogueTestCase):
         self.root.rmdir()
 
         self.assertIs(self.successResultOf(self.opening("testcard")), self.live)
-        laboratory = self.catalogue.open_for_laboratory("testcard")
+        laboratory = self.catalogue.open_for_laboratory("testcard", lambda _: True)
         self.assertIs(self.successResultOf(ensureDeferred(laboratory)), self.live)
+
+    def test_what_a_laboratory_client_may_not_watch_is_not_there(self) -> None:
+        self.film("Movie.Mjpeg")
+
+        asked = []
+
+        def may_watch(path: str) -> bool:
+            asked.append(path)
+            return False
+
+        for name in ("movie.mjpeg", "testcard"):
+            opening = self.catalogue.open_for_laboratory(name, may_watch)
+            self.failureResultOf(ensureDeferred(opening), MediaNotFoundError)
+        self.assertEqual(asked, ["Movie.Mjpeg", "testcard"])
 
 
 class OpeningTests(CatalogueTestCase):

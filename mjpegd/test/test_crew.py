@@ -33,8 +33,10 @@ class TaskTests(SynchronousTestCase):
             [],
             ["--media=/my films", "--frame-rate=30000/1001", "--listen=tcp:1", "--listen=tcp:2"],
             ["--loop", "--quality=70", "--max-sessions=5", "--interface=::1"],
+            ["--users=/etc/users.toml", "--allow=192.0.2.0/24", "--allow=::1"],
+            ["--auth=memory:anna:secret", "--auth=memory:bert:secret"],
         ):
-            task = Task(3, "twisted.internet.epollreactor", settings(*arguments))
+            task = Task(3, "twisted.internet.epollreactor", settings(*arguments), "0a")
 
             self.assertEqual(Task.parse(task.to_text()), task)
 

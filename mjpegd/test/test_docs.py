@@ -13,7 +13,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from typing_extensions import override
 
 from mjpegd.limits import Limits
-from mjpegd.options import ENVIRONMENT_PREFIX, Options, arguments_from
+from mjpegd.options import ENVIRONMENT_PREFIX, REPEATED, Options, arguments_from
 from mjpegd.session import TRANSITIONS, Method, State
 from mjpegd.test.documents import (
     CHECKOUT,
@@ -28,8 +28,7 @@ from mjpegd.test.documents import (
 )
 
 # A command without a value in `Options`: usage.Options and its subclass define them as methods.
-COMMANDS = {"--version", "--help"}
-REPEATED = {"--listen"}
+COMMANDS = {"--version", "--help", "--help-auth", "--help-auth-type"}
 
 
 def anchors(text: str) -> set[str]:
@@ -42,7 +41,7 @@ def option_defaults() -> dict[str, str]:
     return (
         found
         | {f"--{name}": "off" for name, _, _ in Options.optFlags}
-        | dict.fromkeys(REPEATED, "")
+        | {f"--{name}": "" for name in REPEATED}
     )
 
 
@@ -130,13 +129,25 @@ class OperationsTests(SynchronousTestCase):
             for name, default, _ in rows(section(self.text, "Options"))
         }
 
-        machine = {"--interface": "all", "--threads": "cores", "--decoders": "4 per core"}
+        machine = {
+            "--interface": "all",
+            "--users": "everybody",
+            "--threads": "cores",
+            "--decoders": "4 per core",
+        }
         expected = option_defaults() | machine | dict.fromkeys(COMMANDS, "")
         self.assertEqual(documented, expected)
 
     def test_every_option_that_is_named_exists(self) -> None:
         known = set(option_defaults()) | COMMANDS
-        for name in ("Options", "Environment", "Ports and firewalls", "Limits", "The log"):
+        for name in (
+            "Options",
+            "Environment",
+            "Ports and firewalls",
+            "Who may watch",
+            "Limits",
+            "The log",
+        ):
             named = set(re.findall(r"--[a-z][a-z-]+", section(self.text, name)))
             self.assertTrue(named <= known, f"{name}: {named - known}")
 

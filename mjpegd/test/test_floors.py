@@ -91,11 +91,23 @@ class FloorTests(SynchronousTestCase):
             for imported in imports(modules()[f"mjpegd.{name}"]):
                 self.assertFalse(imported.startswith(CONCRETE), f"{name} imports {imported}")
 
+    def test_who_may_watch_is_told_without_streams_and_sessions(self) -> None:
+        known = {"addresses", "limits", "watching", "wire"}
+        known |= {"rights", "users", "nonces", "penalties", "credentials", "auth"}
+        for name in ("rights", "users", "passwd", "credentials", "auth", "doorkeeper"):
+            for imported in imports(modules()[f"mjpegd.{name}"]):
+                if is_below(imported, "mjpegd") and imported not in COMMON:
+                    self.assertIn(imported.split(".")[1], known, f"{name} imports {imported}")
+
     def test_nothing_below_imports_what_is_above_it(self) -> None:
         floors = [
-            {"limits", "addresses", "cache", "packing", "wishes", "timetable", "pulse"},
-            {"flow", "playhead", "rtp", "workshop"},
-            {"treatment", "admission", "proxied"},
+            {"limits", "addresses", "cache", "packing", "wishes", "timetable", "pulse"}
+            | {"nonces", "watching"},
+            {"flow", "playhead", "rtp", "workshop", "rights"},
+            {"treatment", "admission", "proxied", "users"},
+            {"credentials", "passwd", "penalties"},
+            {"auth"},
+            {"doorkeeper"},
             {"stream"},
             {"playout", "catalogue", "ports"},
             {"session"},

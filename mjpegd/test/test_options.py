@@ -4,11 +4,13 @@ import sys
 from fractions import Fraction
 from pathlib import Path
 
+from twisted.cred.checkers import FilePasswordDB, InMemoryUsernamePasswordDatabaseDontUse
 from twisted.trial.unittest import SynchronousTestCase
 
 from mjpegd import __version__
+from mjpegd.addresses import Networks
 from mjpegd.limits import Limits
-from mjpegd.options import Making, Options, Settings, arguments_from
+from mjpegd.options import Access, Making, Options, Settings, arguments_from
 
 
 def settings(*arguments: str) -> Settings:
@@ -41,6 +43,7 @@ class DefaultTests(SynchronousTestCase):
                     max_width=2040,
                     max_height=2040,
                 ),
+                access=Access(),
                 limits=Limits(),
             ),
         )
@@ -72,6 +75,9 @@ class ValueTests(SynchronousTestCase):
             "--max-connections=10",
             "--max-connections-per-address=5",
             "--max-sessions=7",
+            "--users=who may watch.toml",
+            "--allow=192.0.2.0/24",
+            "--allow=2001:db8::1",
         )
 
         self.assertEqual(given.port, 0)
@@ -97,6 +103,13 @@ class ValueTests(SynchronousTestCase):
             ),
         )
         self.assertEqual(
+            given.access,
+            Access(
+                users=Path("who may watch.toml").absolute(),
+                networks=Networks.parse(["192.0.2.0/24", "2001:db8::1"]),
+            ),
+        )
+        self.assertEqual(
             given.limits,
             Limits(
                 session_timeout_s=30,
@@ -106,6 +119,12 @@ class ValueTests(SynchronousTestCase):
                 sessions=7,
             ),
         )
+
+    def test_checkers_of_twisted_can_be_several(self) -> None:
+        given = settings("--auth=memory:anna:secret", f"--auth=file:{__file__}")
+
+        kinds = [type(checker) for checker in given.access.checkers]
+        self.assertEqual(kinds, [InMemoryUsernamePasswordDatabaseDontUse, FilePasswordDB])
 
     def test_an_interface_has_one_spelling(self) -> None:
         self.assertEqual(settings("--interface=FE80:0::1%lo").interface, "fe80::1%lo")
@@ -137,6 +156,14 @@ class ValueTests(SynchronousTestCase):
             ("--max-height=8", "--max-height '8'"),
             ("--session-timeout=5", "--session-timeout '5': a whole number from 20 to 3600"),
             ("--max-sessions=0", "--max-sessions '0'"),
+            ("--users=", "--users: the name of a file is needed"),
+            ("--allow=home", "--allow: 'home' does not appear to be an IPv4 or IPv6 network"),
+            ("--allow=192.0.2.1/24", "--allow: 192.0.2.1/24 has host bits set"),
+            ("--auth=pigeon:secret", "--auth 'pigeon': unknown; --help-auth shows all"),
+            ("--auth=unix", "--auth 'unix': it cannot check Digest"),
+            ("--auth=anonymous", "--auth 'anonymous': it cannot check Digest"),
+            ("--auth=memory:secret", "--auth 'memory': argstring must be"),
+            ("--auth=file", "--auth 'file': 'file' requires a filename"),
             ("--loop=1", "option --loop must not have an argument"),
             ("--speed=2", "option --speed not recognized"),
             ("--listen", "option --listen requires argument"),
@@ -164,6 +191,18 @@ class ValueTests(SynchronousTestCase):
                 settings(*arguments)
             self.assertIn(says, str(caught.exception.code))
             settings(*arguments[1:])
+
+    def test_a_users_file_is_enough(self) -> None:
+        with self.assertRaises(SystemExit) as caught:
+            settings("--auth=memory:anna:secret", "--users=users.toml")
+
+        self.assertIn("--users and --auth exclude each other", str(caught.exception.code))
+
+    def test_passwords_are_not_repeated(self) -> None:
+        for argument in ("--auth=pigeon:a:secret", "--auth=memory:a:secret:b"):
+            with self.assertRaises(SystemExit) as caught:
+                settings(argument)
+            self.assertNotIn("secret", str(caught.exception.code))
 
     def test_version_is_our_own(self) -> None:
         out = io.StringIO()
@@ -195,6 +234,8 @@ class EnvironmentTests(SynchronousTestCase):
                     "MJPEGD_FRAME_RATE": "25",
                     "MJPEGD_LOOP": "1",
                     "MJPEGD_LISTEN": "tcp:1 tcp:2",
+                    "MJPEGD_ALLOW": "192.0.2.0/24 ::1",
+                    "MJPEGD_USERS": "/etc/users.toml",
                     "PATH": "/bin",
                 }
             )
@@ -203,6 +244,8 @@ class EnvironmentTests(SynchronousTestCase):
         self.assertEqual((given.port, given.media), (9000, Path("/my films")))
         self.assertEqual((given.frame_rate, given.loop), (Fraction(25), True))
         self.assertEqual(given.listen, ("tcp:1", "tcp:2"))
+        networks = Networks.parse(["192.0.2.0/24", "::1"])
+        self.assertEqual(given.access, Access(Path("/etc/users.toml"), networks=networks))
 
     def test_without_variables_all_is_default(self) -> None:
         self.assertEqual(settings(*arguments_from({})), settings())

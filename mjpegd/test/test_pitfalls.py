@@ -4,6 +4,7 @@ The numbers are those of the list by which the server was built; what is missing
 to conversion of JPEGs, to access rights, to tunnels or to live sources.
 """
 
+from dataclasses import replace
 from itertools import pairwise
 
 from hypothesis import given
@@ -25,6 +26,7 @@ from mjpegd.test.conversation import (
     LargeFilm,
     Server,
     byes,
+    challenges,
     flat,
     header,
     jpegs,
@@ -33,6 +35,7 @@ from mjpegd.test.conversation import (
     said,
 )
 from mjpegd.test.fakes import FakeFilm
+from mjpegd.test.logins import door, password_of
 from mjpegd.test.pictures import number_of
 from mjpegd.wire.clock import ntp_timestamp
 from mjpegd.wire.jpeg_payload import Payload
@@ -376,6 +379,47 @@ class ConversationTests(SynchronousTestCase):
         packets = [one for one in self.client.read() if isinstance(one, InterleavedFrame)]
         self.assertTrue(packets)
         self.assertGreaterEqual(min(len(packet.payload) for packet in packets), 8)
+
+    def test_38_39_the_last_challenge_is_md5_in_the_form_that_is_read_by_places(self) -> None:
+        answer = Server(door=door()).connect().ask("DESCRIBE")
+
+        last = answer.headers.get_all("WWW-Authenticate")[-1]
+        self.assertRegex(
+            last, r'\ADigest realm="[^"]+", nonce="[^"]{1,299}", stale=false, algorithm="MD5"\Z'
+        )
+
+    def test_40_no_qop_is_offered_and_answers_with_and_without_are_taken(self) -> None:
+        client = Server(door=door()).connect()
+        client.log_in("anna", password_of("anna"))
+        user, password, challenge = client.login or self.fail("no login")
+
+        for qop in ((), ("auth",)):
+            client.login = user, password, replace(challenge, qop=qop)
+            self.assertEqual(client.ask("DESCRIBE").status, 200)
+        for offered in challenges(Server(door=door()).connect().ask("DESCRIBE")):
+            self.assertEqual(offered.qop, ())
+
+    def test_41_the_uri_of_an_answer_may_be_the_base_or_a_path(self) -> None:
+        client = Server(door=door()).connect()
+        client.log_in("anna", password_of("anna"))
+
+        for uri in (URL, f"{URL}/", f"/{FILM}", f"{URL}/trackID=0"):
+            proof = client.authorization("SETUP", uri)
+            answer = client.setup(uri=f"{URL}/trackID=0", Authorization=proof)
+            self.assertEqual(answer.status, 200, uri)
+
+    def test_42_a_nonce_that_is_too_old_is_called_stale(self) -> None:
+        server = Server(door=door())
+        client = server.connect()
+        client.log_in("anna", password_of("anna"))
+        server.clock.advance(server.house.limits.nonce_s)
+        later = server.connect()
+        later.login = client.login
+
+        answer = later.ask("DESCRIBE")
+
+        self.assertEqual(answer.status, 401)
+        self.assertIn("stale=true", answer.headers.get_all("WWW-Authenticate")[-1])
 
     def test_43_a_description_is_answered_within_five_seconds_and_is_short(self) -> None:
         self.server.shelf.films["growing"] = FakeFilm(complete=False)

@@ -9,6 +9,7 @@ from typing_extensions import override
 
 from mjpegd.limits import Limits
 from mjpegd.proxied import Proxied
+from mjpegd.session import Owner
 from mjpegd.test.conversation import TCP, UDP, Client, Server, Wire, header
 from mjpegd.wire.headers import Transport
 
@@ -39,7 +40,7 @@ class ProxiedTests(SynchronousTestCase):
         client = self.connect()
         client.setup(UDP)
 
-        session = self.server.registry.find(client.session, "198.51.100.7")
+        session = self.server.registry.find(client.session, Owner("198.51.100.7"))
         self.assertEqual(session.host, "198.51.100.7")
         self.assertEqual(self.server.ports.asked[0][0], "198.51.100.7")
 

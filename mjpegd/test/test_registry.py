@@ -6,6 +6,7 @@ from typing_extensions import override
 
 from mjpegd.errors import RTSPError
 from mjpegd.limits import Limits
+from mjpegd.session import Owner
 from mjpegd.test.conversation import TCP, UDP, URL, VIEWER, Server, byes, said
 from mjpegd.wire.reports import ReceiverReport, Report, ReportBlock
 
@@ -52,16 +53,17 @@ class RegistryTests(SynchronousTestCase):
     def test_a_session_is_found_by_its_own_host_only(self) -> None:
         self.client.setup(UDP)
 
-        self.assertEqual(self.registry.find(self.client.session, VIEWER).host, VIEWER)
+        self.assertEqual(self.registry.find(self.client.session, Owner(VIEWER)).host, VIEWER)
+        self.assertRaises(RTSPError, self.registry.find, self.client.session, Owner(VIEWER, "anna"))
         for identifier, host in ((self.client.session, "192.0.2.9"), ("1", VIEWER), ("", VIEWER)):
-            refusal = self.assertRaises(RTSPError, self.registry.find, identifier, host)
+            refusal = self.assertRaises(RTSPError, self.registry.find, identifier, Owner(host))
             self.assertEqual((refusal.status, str(refusal)), (454, "no such session"))
 
     def test_reports_go_to_the_session_that_they_are_about(self) -> None:
         others = [self.server.connect() for _ in range(3)]
         for client in (self.client, *others):
             client.play("RTP/AVP;unicast;client_port=5000-5001")
-        session = self.registry.find(self.client.session, VIEWER)
+        session = self.registry.find(self.client.session, Owner(VIEWER))
 
         self.registry.received(self.about(session.rtp.ssrc, 7), VIEWER, 60_000)
 
@@ -77,7 +79,7 @@ class RegistryTests(SynchronousTestCase):
 
     def test_reports_of_another_host_are_nobodys(self) -> None:
         self.client.play(UDP)
-        session = self.registry.find(self.client.session, VIEWER)
+        session = self.registry.find(self.client.session, Owner(VIEWER))
         for _ in range(4):
             self.server.advance(20, step_s=1)
             self.registry.received(self.about(session.rtp.ssrc, 7), "192.0.2.66", 5001)
@@ -91,7 +93,7 @@ class RegistryTests(SynchronousTestCase):
             self.client.setup(setups[0])
             for transport in setups[1:]:
                 self.client.setup(transport, Session=self.client.session)
-            session = self.registry.find(self.client.session, VIEWER)
+            session = self.registry.find(self.client.session, Owner(VIEWER))
             self.client.ask("TEARDOWN")
 
             for port in (60_000, 5000, 5001, 5002, 5003):
@@ -143,6 +145,19 @@ class RegistryTests(SynchronousTestCase):
         self.assertEqual(len(byes(self.client.reports())), 1)
         self.assertTrue(self.client.wire.is_half_closed)
 
+    def test_some_can_be_ended(self) -> None:
+        others = [self.server.connect() for _ in range(3)]
+        for client in (self.client, *others):
+            client.play(TCP)
+
+        self.registry.end_where(
+            lambda session: session.identifier == self.client.session, "it has to"
+        )
+
+        self.assertEqual(len(self.registry), 3)
+        self.assertEqual(len(byes(self.client.reports())), 1)
+        self.assertEqual(self.client.ask("PLAY").status, 454)
+
     def test_a_client_that_does_not_go_is_cut_off(self) -> None:
         self.client.play(TCP)
         self.server.factory.abort_all()
@@ -164,4 +179,6 @@ class RegistryTests(SynchronousTestCase):
         for number in range(20):
             self.client.setup(UDP, uri=f"{URL}?token={number}")
 
-        self.assertEqual(len({id(self.registry.find(self.client.session, VIEWER).stream)}), 1)
+        self.assertEqual(
+            len({id(self.registry.find(self.client.session, Owner(VIEWER)).stream)}), 1
+        )

@@ -13,6 +13,7 @@ from typing_extensions import override
 from mjpegd.admission import FAREWELL_S, MAX_REFUSALS
 from mjpegd.limits import Limits
 from mjpegd.logs import FLOOD_INTERVAL_S, LINES_PER_INTERVAL
+from mjpegd.session import Owner
 from mjpegd.test.conversation import (
     BUFFER_BYTES,
     FILM,
@@ -448,7 +449,7 @@ class FloodTests(SynchronousTestCase):
         client.play(TCP)
         report = ReceiverReport(9, (ReportBlock(client.packets()[0].ssrc, 0, 5, 0, 0, 0, 0),))
         client.send(InterleavedFrame(1, report.to_bytes()).to_bytes() * 20)
-        reception = server.registry.find(client.session, VIEWER).rtp.reception
+        reception = server.registry.find(client.session, Owner(VIEWER)).rtp.reception
         at_once = reception.reports
         server.advance(2.0)
 
@@ -500,7 +501,7 @@ class ChannelTests(SynchronousTestCase):
         for channel in (0, 1, 3):
             client.send(InterleavedFrame(channel, report).to_bytes())
 
-        reception = server.registry.find(client.session, VIEWER).rtp.reception
+        reception = server.registry.find(client.session, Owner(VIEWER)).rtp.reception
         self.assertEqual((reception.reports, reception.lost), (1, 5))
 
     def test_malformed_reports_are_a_line_per_interval(self) -> None:

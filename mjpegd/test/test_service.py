@@ -12,8 +12,11 @@ from mjpegd.addresses import in_url
 from mjpegd.ports import bind_pairs, close_pairs
 from mjpegd.service import MjpegService
 from mjpegd.test import films
+from mjpegd.test.logins import EVERYTHING, users_file
 from mjpegd.test.running import ServiceTestCase
 from mjpegd.wire.messages import Headers, Request, Response
+
+EVERYBODY = "everybody who reaches the port may watch (--users FILE changes that)"
 
 
 def asked(base_url: str, method: str, name: str) -> Response:
@@ -64,6 +67,7 @@ class MjpegServiceTests(ServiceTestCase):
         async def test() -> None:
             line = await self.heard(" serves ")
             self.assertIn(f"mjpegd {__version__} serves {folder} at {service.base_url};", line)
+            self.assertTrue(line.endswith(EVERYBODY), line)
             await self.heard(f"{service.base_url}testcard")
             await self.heard(f"{service.base_url}a%20film.avi")
 
@@ -105,6 +109,57 @@ class MjpegServiceTests(ServiceTestCase):
         service = self.service(f"--media={folder / 'film.avi'}")
 
         self.assert_refuses(service, "is not a folder: name the folder that holds it")
+
+    def test_who_may_watch_is_told_at_the_start(self) -> "Deferred[None]":
+        folder = self.folder({"users.toml": users_file().encode()})
+        said = {
+            ("--allow=192.0.2.0/24", "--allow=::1"): (
+                "everybody from 192.0.2.0/24, ::1/128 may watch (--users FILE changes that)"
+            ),
+            ("--auth=memory:anna:secret",): "who is known to --auth may watch",
+            (f"--users={folder / 'users.toml'}",): f"{folder / 'users.toml'} says who may watch",
+        }
+
+        async def test() -> None:
+            for arguments, words in said.items():
+                self.said.clear()
+                service = self.started(f"--media={folder}", *arguments)
+                line = await self.heard(" serves ")
+                self.assertTrue(line.endswith(words), line)
+                await service.stopService()
+
+        return Deferred.fromCoroutine(test())
+
+    def test_users_log_in_and_may_be_others_when_the_file_is_read_again(self) -> "Deferred[None]":
+        folder = self.folder({"users.toml": users_file().encode()})
+        service = self.started(f"--media={folder}", f"--users={folder / 'users.toml'}")
+
+        async def test() -> None:
+            answer = await deferToThread(asked, service.base_url, "DESCRIBE", "testcard")
+            self.assertEqual(answer.status, 401)
+            (folder / "users.toml").write_text(users_file(everyone=EVERYTHING))
+            service.read_again()
+            while answer.status != 200:
+                answer = await deferToThread(asked, service.base_url, "DESCRIBE", "testcard")
+
+        return Deferred.fromCoroutine(test())
+
+    def test_without_a_users_file_there_is_nothing_to_read_again(self) -> "Deferred[None]":
+        service = self.started(f"--media={self.folder({})}")
+        service.read_again()
+
+        async def test() -> None:
+            await self.heard("there is no users file to read again")
+
+        return Deferred.fromCoroutine(test())
+
+    def test_a_users_file_that_makes_no_sense_ends_the_start(self) -> None:
+        folder = self.folder({"users.toml": b"realm = 1"})
+        for name, says in [
+            ("users.toml", "users.toml: line 1: realm is a text in quotes"),
+            ("none.toml", "none.toml: does not exist: mjpegd-passwd FILE USER makes one"),
+        ]:
+            self.assert_refuses(self.service(f"--users={folder / name}"), says)
 
     def test_endpoints_that_make_no_sense_end_the_start(self) -> None:
         for endpoint, says in [

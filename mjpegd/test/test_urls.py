@@ -1,13 +1,14 @@
 """Tests of `mjpegd.wire.urls`."""
 
 import contextlib
+from itertools import product
 
 from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from mjpegd.wire.errors import ParseError
-from mjpegd.wire.urls import StreamURL, without_userinfo
+from mjpegd.wire.urls import StreamURL, same_stream, without_userinfo
 
 CASES = [
     ("rtsp://host/clip", StreamURL("rtsp", "host", "/clip")),
@@ -190,3 +191,20 @@ class WithoutUserinfoTests(SynchronousTestCase):
     def test_the_rest_stays_character_by_character(self) -> None:
         for uri, echoed in WITHOUT_USERINFO:
             self.assertEqual(without_userinfo(uri), echoed)
+
+
+class SameStreamTests(SynchronousTestCase):
+    def test_however_it_is_written(self) -> None:
+        for one, other in product([*NO_TRACK, *TRACK_0_OF_CLIP, "/clip", "clip/"], repeat=2):
+            self.assertTrue(same_stream(one, other), f"{one} {other}")
+
+    def test_others_are_others(self) -> None:
+        for one in (*NO_TRACK, *TRACK_0_OF_CLIP):
+            for other in ("rtsp://h/", "rtsp://h/clips", "rtsp://h/clip/a", "/", "*", ""):
+                self.assertFalse(same_stream(one, other), f"{one} {other}")
+
+    def test_what_cannot_be_read_is_itself_only(self) -> None:
+        for uri in ("", "http://h/clip", "rtsp:///clip", "clip\0"):
+            self.assertTrue(same_stream(uri, uri))
+            self.assertFalse(same_stream(uri, "rtsp://h/clip"))
+            self.assertFalse(same_stream("rtsp://h/clip", uri))

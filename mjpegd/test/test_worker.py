@@ -1,6 +1,7 @@
 """A worker within this process: the connections that it takes over, and its end."""
 
 import socket
+from pathlib import Path
 from typing import Any, cast
 
 from twisted.internet.defer import Deferred
@@ -8,12 +9,15 @@ from twisted.internet.protocol import Protocol, ServerFactory
 from twisted.internet.task import deferLater
 from twisted.internet.testing import StringTransport
 from twisted.internet.threads import deferToThread
+from twisted.logger import capturedLogs
 from twisted.trial.unittest import TestCase
 from typing_extensions import override
 
 from mjpegd.options import Options
 from mjpegd.ports import bind_pair
 from mjpegd.rtsp import RTSPFactory
+from mjpegd.test.conversation import said
+from mjpegd.test.logins import EVERYTHING, users_file
 from mjpegd.wire.headers import SessionHeader, Transport
 from mjpegd.wire.messages import Response
 from mjpegd.workers.messages import (
@@ -112,7 +116,7 @@ class WorkerTests(TestCase):
         running = cast(Reactor, self.reactor)
         options = Options()
         options.parseOptions(["--workers=2", f"--media={self.mktemp()}"])
-        task = Task(2, "any", options.settings)
+        task = Task(2, "any", options.settings, "00" * 32)
         self.worker = Worker(task, running, bind_pair(HOST, 0))
         ours, theirs = socket.socketpair()
         self.line = FarEnd()
@@ -208,3 +212,49 @@ class WorkerTests(TestCase):
         await self.until(lambda: self.reactor.is_stopped)
 
         self.assertEqual(self.client.recv(100), b"")
+
+
+class UsersTests(TestCase):
+    """A worker that has a users file."""
+
+    timeout = 20
+
+    @override
+    def setUp(self) -> None:
+        from twisted.internet import reactor
+
+        self.reactor = Unstoppable(cast(Reactor, reactor))  # the stubs know less of it
+        self.users = Path(self.mktemp())
+        self.users.write_text(users_file())
+        options = Options()
+        options.parseOptions(["--workers=2", f"--users={self.users}"])
+        task = Task.parse(Task(1, "any", options.settings, "00" * 32).to_text())
+        self.worker = Worker(task, cast(Reactor, self.reactor), bind_pair(HOST, 0))
+        self.far, self.near = socket.socketpair()
+        self.addCleanup(self.far.close)
+
+    async def ended(self) -> None:
+        self.worker.end()
+        while not self.reactor.is_stopped:
+            await deferLater(cast(Reactor, self.reactor), 0.005)
+
+    async def test_it_reads_them_at_the_start_and_when_it_is_told_to(self) -> None:
+        with capturedLogs() as events:
+            self.worker.start(self.near)
+            self.users.write_text(users_file({"anna": EVERYTHING, "bert": EVERYTHING}))
+            self.worker.read_again()
+            while "names 2 users" not in "".join(said(events)):
+                await deferLater(cast(Reactor, self.reactor), 0.005)
+        await self.ended()
+
+        self.assertIn("names 1 users", "".join(said(events)))
+
+    async def test_without_them_it_serves_nobody_and_ends(self) -> None:
+        self.users.unlink()
+        with capturedLogs() as events:
+            self.worker.start(self.near)
+
+        self.assertTrue(self.reactor.is_stopped)
+        self.assertIn("nobody can be served", "".join(said(events)))
+        self.reactor.is_stopped = False
+        await self.ended()

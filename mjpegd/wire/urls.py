@@ -106,6 +106,20 @@ def without_userinfo(uri: str) -> str:
     return f"{scheme}://{authority.rpartition('@')[2]}{rest}"
 
 
+def same_stream(one: str, other: str) -> bool:
+    """Whether two URIs name the same stream, with or without a track, however each is written.
+
+    Login is proved for a URI of the player's choice, which may be the base of the description
+    (live555), lack its last slash (HappyTime), or be a path without a host (Bosch).
+    """
+    if one == other:
+        return True
+    try:
+        return StreamURL.parse(one).path == StreamURL.parse(other).path
+    except ParseError:
+        return False
+
+
 def _split_authority(uri: str) -> tuple[str, str, str]:
     found = _ABSOLUTE.fullmatch(without_userinfo(uri))
     if not found:

@@ -12,10 +12,11 @@ from twisted.python.failure import Failure
 from typing_extensions import override
 
 from mjpegd.admission import Admission
-from mjpegd.errors import RTSPError
+from mjpegd.errors import ConfigurationError, RTSPError
 from mjpegd.logs import Tally
 from mjpegd.options import Settings
 from mjpegd.ports import Pair, close_pairs
+from mjpegd.users import Users
 from mjpegd.workers.arrivals import Arrival, Arrivals
 from mjpegd.workers.crew import Crew, CrewReactor
 from mjpegd.workers.first_words import named_worker
@@ -26,6 +27,7 @@ from mjpegd.workers.messages import (
     GiveBackSeat,
     HandOver,
     Line,
+    ReadAgain,
     Ready,
     Stop,
     TakeSeat,
@@ -160,7 +162,10 @@ class Acceptor:
         admission: Admission,
         tally: Tally,
     ) -> None:
-        self.factory = Arrivals(admission, reactor, settings.limits, self._place)
+        self.factory = Arrivals(
+            admission, reactor, settings.limits, self._place, settings.access.networks, tally
+        )
+        self._users = settings.access.users
         self._pairs = pairs
         self._admission = admission
         self._tally = tally
@@ -169,6 +174,24 @@ class Acceptor:
         self._waiting: list[Arrival] = []
         self._all_ready: Deferred[None] = Deferred()
         self._missing = set(range(1, settings.workers + 1))
+
+    def prepare(self) -> None:
+        """See whether the workers will be able to read the users file.
+
+        Raises:
+            ConfigurationError: It cannot be read, or makes no sense; says what to do.
+        """
+        if self._users is None:
+            return
+        try:
+            Users.read(self._users)
+        except ConfigurationError as fault:
+            raise ConfigurationError(f"--users {fault}") from None
+
+    def read_again(self) -> None:
+        """Have each worker read the users file again."""
+        for post in self._posts.values():
+            post.callRemote(ReadAgain)
 
     def start(self) -> None:
         """Start the workers."""

@@ -12,10 +12,11 @@ from twisted.python.failure import Failure
 from typing_extensions import override
 from zope.interface import implementer
 
-from mjpegd.addresses import plain_host
+from mjpegd.addresses import Networks, plain_host
 from mjpegd.admission import Admission, Refusals
 from mjpegd.flow import Alarm, StreamTransport
 from mjpegd.limits import Limits
+from mjpegd.logs import Tally
 from mjpegd.wire.messages import Response
 from mjpegd.workers.first_words import is_enough
 from mjpegd.workers.messages import Addresses
@@ -34,6 +35,8 @@ class Arrivals(ServerFactory):
         clock: Time.
         limits: How long a connection may say nothing.
         place: Called with each that has said enough.
+        networks: From where they are taken; None for anywhere.
+        tally: Counts those from elsewhere.
     """
 
     noisy = False
@@ -44,10 +47,14 @@ class Arrivals(ServerFactory):
         clock: IReactorTime,
         limits: Limits,
         place: "Callable[[Arrival], None]",
+        networks: Networks | None,
+        tally: Tally,
     ) -> None:
         self.admission = admission
         self.idle_s = limits.idle_s
         self.place = place
+        self._networks = networks
+        self._tally = tally
         self._clock = clock
         self._refusals = Refusals(clock)
         self._present: set[Arrival] = set()
@@ -55,6 +62,8 @@ class Arrivals(ServerFactory):
     @override
     def buildProtocol(self, addr: IAddress | None) -> Protocol | None:
         host = plain_host(getattr(addr, "host", ""))
+        if self._networks is not None and host not in self._networks:
+            return self._refusals.outsider(self._tally)
         if not self.admission.connect(host):
             return self._refusals.protocol()
         arrival = Arrival(self, host, Alarm(self._clock))

@@ -1,6 +1,7 @@
 """The worker processes: started, listened to, and started anew when they end."""
 
 import os
+import secrets
 import socket
 import sys
 from collections.abc import Callable, Sequence
@@ -21,6 +22,7 @@ from twisted.python.failure import Failure
 from typing_extensions import override
 
 from mjpegd.flow import Alarm
+from mjpegd.nonces import KEY_BYTES
 from mjpegd.options import Settings
 from mjpegd.ports import Pair
 from mjpegd.workers.messages import LINE_FD, RTCP_FD, RTP_FD, Line, LineFactory, Task
@@ -61,8 +63,10 @@ class Crew:
     ) -> None:
         self._reactor = reactor
         reactor_module = type(reactor).__module__
+        # Who has logged in is known by all of them, and by one that starts anew.
+        key = secrets.token_hex(KEY_BYTES)
         self._keepers = [
-            Keeper(Task(number, reactor_module, settings.share), reactor, pair, new_post)
+            Keeper(Task(number, reactor_module, settings.share, key), reactor, pair, new_post)
             for number, pair in enumerate(pairs, start=1)
         ]
 

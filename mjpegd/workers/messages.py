@@ -5,10 +5,10 @@ Each worker has a line of its own to the acceptor; `Task` is what it is told bef
 
 import dataclasses
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 from twisted.internet.interfaces import IAddress, ITransport
 from twisted.internet.protocol import ServerFactory, connectionDone
@@ -16,8 +16,9 @@ from twisted.protocols import amp
 from twisted.python.failure import Failure
 from typing_extensions import override
 
+from mjpegd.addresses import Networks
 from mjpegd.limits import Limits
-from mjpegd.options import Making, Settings
+from mjpegd.options import Access, Making, Settings
 
 # The descriptors that a worker finds open, behind the usual three.
 LINE_FD, RTP_FD, RTCP_FD = 3, 4, 5
@@ -64,6 +65,12 @@ class Announce(amp.Command):
     """To a worker: say in the log what can be watched."""
 
     arguments = _BASE_URL
+    requiresAnswer = False
+
+
+class ReadAgain(amp.Command):
+    """To a worker: read the users file again."""
+
     requiresAnswer = False
 
 
@@ -137,11 +144,13 @@ class Task:
         number: Which one it is, from 1.
         reactor: The module of the reactor that it is to run.
         settings: What the operator chose; the share of this worker.
+        key: Random bytes for logins in hexadecimal, the same for all workers.
     """
 
     number: int
     reactor: str
     settings: Settings
+    key: str = field(repr=False)
 
     @classmethod
     def parse(cls, text: str) -> Self:
@@ -153,8 +162,18 @@ class Task:
         settings["frame_rate"] = Fraction(settings["frame_rate"])
         settings["making"] = Making(**settings["making"])
         settings["limits"] = Limits(**settings["limits"])
-        return cls(values["number"], values["reactor"], Settings(**settings))
+        settings["access"] = _access(settings["access"])
+        return cls(values["number"], values["reactor"], Settings(**settings), values["key"])
 
     def to_text(self) -> str:
         """One line of JSON."""
         return json.dumps(dataclasses.asdict(self), default=str)
+
+
+def _access(values: dict[str, Any]) -> Access:  # Any: JSON
+    users, networks = values["users"], values["networks"]
+    return Access(
+        users=None if users is None else Path(users),
+        auth=tuple(values["auth"]),
+        networks=None if networks is None else Networks.parse(networks["members"]),
+    )

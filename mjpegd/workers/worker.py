@@ -13,7 +13,7 @@ from twisted.python.failure import Failure
 from typing_extensions import override
 
 from mjpegd.addresses import is_ipv6, plain_host
-from mjpegd.errors import RTSPError
+from mjpegd.errors import ConfigurationError, RTSPError
 from mjpegd.logs import Tally, say_count
 from mjpegd.ports import Pair
 from mjpegd.rtsp import RTSPFactory
@@ -27,6 +27,7 @@ from mjpegd.workers.messages import (
     HandOver,
     Line,
     LineFactory,
+    ReadAgain,
     Ready,
     Stop,
     TakeSeat,
@@ -58,6 +59,7 @@ class Worker:
             pair,
             FarAdmission(self._desk),
             Tally(reactor, say_count),
+            bytes.fromhex(task.key),
             prefix(task.number),
         )
         self._is_ending = False
@@ -68,6 +70,15 @@ class Worker:
         Args:
             line: To the acceptor.
         """
+        try:
+            self._theatre.prepare()
+        except ConfigurationError as fault:
+            # It was right when the daemon started. Others go on as they were; this one is tried
+            # anew, in a while.
+            _log.error("{fault}; nobody can be served", fault=fault)
+            line.close()
+            self._reactor.stop()
+            return
         self._theatre.start()
         with line:
             line.setblocking(False)
@@ -81,6 +92,10 @@ class Worker:
         Deferred.fromCoroutine(self._theatre.announce(base_url)).addErrback(
             lambda failure: _log.failure("announcing the streams", failure)
         )
+
+    def read_again(self) -> None:
+        """Read the users file again."""
+        self._theatre.read_again()
 
     def take_over(self, descriptor: int, addresses: Addresses, said: bytes) -> None:
         """Serve a connection as if it had come in here.
@@ -130,6 +145,12 @@ class Desk(Line):
     def announce(self, base_url: str) -> dict[str, Any]:
         """The acceptor wants to have it said what can be watched."""
         self._worker.announce(base_url)
+        return {}
+
+    @ReadAgain.responder
+    def read_again(self) -> dict[str, Any]:
+        """The operator has changed the users file."""
+        self._worker.read_again()
         return {}
 
     @Stop.responder

@@ -91,9 +91,10 @@ class SystemTestCase(SynchronousTestCase):
         over_tcp: bool = False,
         host: str = "127.0.0.1",
         port: int | None = None,
+        login: tuple[str, str] | None = None,
     ) -> Client:
         """A client with a session in state READY."""
-        client = Client(host, daemon.port if port is None else port)
+        client = Client(host, daemon.port if port is None else port, login=login)
         self.addCleanup(client.close)
         shown = "localhost" if host.startswith("/") else in_url(host, daemon.port)
         client.open(f"rtsp://{shown}/{name}", over_tcp=over_tcp)

@@ -17,10 +17,11 @@ import time
 from array import array
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import TracebackType
 from typing import Self
 
+from mjpegd.wire.digest import Challenge, answer, strongest
 from mjpegd.wire.errors import ParseError
 from mjpegd.wire.headers import NptRange, RTPInfo, SessionHeader, Transport
 from mjpegd.wire.jpeg_payload import Reassembler, to_jpeg
@@ -139,6 +140,7 @@ class Client:
         timeout_s: What an answer may take.
         local_host: The address to connect from, where this host has several.
         agent: What it calls itself.
+        login: User and password, for a server that asks for them.
     """
 
     def __init__(
@@ -149,6 +151,7 @@ class Client:
         timeout_s: float = 5.0,
         local_host: str = "",
         agent: str = "mjpegd tests",
+        login: tuple[str, str] | None = None,
     ) -> None:
         self.reception = Reception()
         self.session: str | None = None
@@ -156,6 +159,8 @@ class Client:
         self.transport: Transport | None = None
         self._timeout_s = timeout_s
         self._agent = agent
+        self._login = login
+        self._challenge: Challenge | None = None
         self._connection = _connected(host, port, timeout_s, local_host)
         self._server = self._connection.getpeername()
         self._media: tuple[socket.socket, ...] = ()
@@ -326,6 +331,22 @@ class Client:
         return Request(method, url, Headers([*own, *fields]), body)
 
     def _exchange(self, request: Request) -> Response:
+        response = self._asked(self._proved(request))
+        if response.status == 401 and self._login is not None:
+            offered = response.headers.get_all("WWW-Authenticate")
+            self._challenge = strongest(Challenge.parse_list(offered))
+            response = self._asked(self._proved(request))
+        return response
+
+    def _proved(self, request: Request) -> Request:
+        """The same, with a login if it is known what that has to be for."""
+        if self._login is None or self._challenge is None:
+            return request
+        proof = answer(self._challenge, *self._login, request.method, request.uri, "c0", 1)
+        headers = Headers([*request.headers, ("Authorization", proof.to_text())])
+        return replace(request, headers=headers)
+
+    def _asked(self, request: Request) -> Response:
         self.send(request.to_bytes())
         response = self.next_response()
         while response.headers.get("CSeq") != request.headers.get("CSeq"):
