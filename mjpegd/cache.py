@@ -24,6 +24,11 @@ class ByteCache(Generic[V]):
         self._bytes = 0
         self._values: OrderedDict[Hashable, V] = OrderedDict()
 
+    @property
+    def held_bytes(self) -> int:
+        """What all values hold, with their entries."""
+        return self._bytes
+
     def __contains__(self, key: Hashable) -> bool:
         return key in self._values
 

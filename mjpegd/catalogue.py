@@ -68,6 +68,10 @@ class Catalogue:
         self._tending: LoopingCall | None = None
         self._closed = False
 
+    def __len__(self) -> int:
+        """How many films are open."""
+        return len(self._films)
+
     async def open(self, path: str, form: JpegForm = PLAIN_FORM) -> Stream:
         """The stream under a URL's path, decoded and without slashes at its ends.
 

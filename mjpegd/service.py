@@ -5,7 +5,7 @@ import os
 import secrets
 import signal
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Protocol, cast
@@ -64,6 +64,10 @@ class Venue(Protocol):
 
     def read_again(self) -> None:
         """Read the users file again."""
+        ...
+
+    def take_stock(self) -> None:
+        """Say in the log what there is now."""
         ...
 
     async def ready(self) -> None:
@@ -149,6 +153,10 @@ class MjpegService(Service):
             self._venue.read_again()
         else:
             _log.info("there is no users file to read again (--users)")
+
+    def take_stock(self) -> None:
+        """Say in the log what there is now: connections, sessions, and what they need."""
+        self._venue.take_stock()
 
     async def _close(self) -> None:
         await self._listening.close()
@@ -261,11 +269,9 @@ def _stop_on_sigterm(reactor: Reactor) -> None:
     signal.signal(signal.SIGTERM, stop)
 
 
-def _read_again_on_sighup(reactor: Reactor, service: MjpegService) -> None:
-    def read_again(*_: object) -> None:
-        reactor.callFromThread(service.read_again)
-
-    signal.signal(signal.SIGHUP, read_again)
+def _act_on(number: signal.Signals, reactor: Reactor, act: Callable[[], None]) -> None:
+    """Let a signal do something, in a turn of the reactor."""
+    signal.signal(number, lambda *_: reactor.callFromThread(act))
 
 
 def makeService(options: Options) -> MjpegService:
@@ -280,5 +286,6 @@ def makeService(options: Options) -> MjpegService:
     # The reactor takes SIGTERM for itself when it starts to run.
     running.callWhenRunning(_stop_on_sigterm, running)
     service = MjpegService(options.settings, running, options.parent)
-    running.callWhenRunning(_read_again_on_sighup, running, service)
+    running.callWhenRunning(_act_on, signal.SIGHUP, running, service.read_again)
+    running.callWhenRunning(_act_on, signal.SIGUSR2, running, service.take_stock)
     return service

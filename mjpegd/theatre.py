@@ -97,7 +97,7 @@ class Theatre:
         self._workshop = Workshop(
             self._in_maker, making.threads, turbojpeg.recode if turbojpeg else None
         )
-        trains = train_cache(CACHE_BYTES)
+        trains = self._trains = train_cache(CACHE_BYTES)
         self._catalogue = Catalogue(
             self._library, {card.title: card}, trains, self._workshop, clock
         )
@@ -145,6 +145,19 @@ class Theatre:
         """Read the users file again, where there is one."""
         if self._doorkeeper is not None:
             self._doorkeeper.read_again()
+
+    def take_stock(self) -> None:
+        """Say in the log what there is now; while nobody watches, none of it may grow."""
+        timers = len(self._clock.getDelayedCalls()) + len(self._reactor.getDelayedCalls())
+        _log.info(
+            "now: {connections} connections, {sessions} sessions, {films} films open, "
+            "{timers} timers, {kept_mb:.1f} MB of frames kept",
+            connections=self.factory.connections,
+            sessions=len(self._registry),
+            films=len(self._catalogue),
+            timers=timers,
+            kept_mb=(self._trains.held_bytes + self._workshop.kept_bytes) / 1e6,
+        )
 
     def start(self) -> None:
         """Begin to serve."""

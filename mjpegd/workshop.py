@@ -71,6 +71,11 @@ class Workshop:
         self._made: ByteCache[Made | JpegError] = ByteCache(KEPT_BYTES, _size_bytes)
         self._coming: dict[Hashable, list[_Customer]] = {}
 
+    @property
+    def kept_bytes(self) -> int:
+        """What the pictures hold that are kept."""
+        return self._made.held_bytes
+
     def places(self) -> DeferredSemaphore:
         """One for each picture that a film may have in hand; others wait for none of them."""
         return DeferredSemaphore(self._threads * PLACES_PER_THREAD)

@@ -786,8 +786,8 @@ def _write(messages: Iterator[Message]) -> None:  # pragma: no cover -- see abov
 def main(arguments: list[str]) -> int:  # pragma: no cover -- see above
     """Serve one film to the daemon that started this process, until it closes the pipe."""
     # These are meant for the daemon; this process ends when the pipe does.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR2):
+        signal.signal(number, signal.SIG_IGN)
     task = Task.parse(arguments[0])
     Image.preinit()
     give_up_rights(task.limits)

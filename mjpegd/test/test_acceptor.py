@@ -48,6 +48,7 @@ class Staff:
         self.taken: list[tuple[socket.socket, Addresses, bytes]] = []
         self.announced: list[str] = []
         self.readings = 0
+        self.stocks = 0
         self.is_ended = False
         self.refuses = False
         self._process = process
@@ -61,6 +62,9 @@ class Staff:
 
     def read_again(self) -> None:
         self.readings += 1
+
+    def take_stock(self) -> None:
+        self.stocks += 1
 
     def announce(self, base_url: str) -> None:
         self.announced.append(base_url)
@@ -330,6 +334,23 @@ class AcceptorTests(TestCase):
         self.acceptor.read_again()
 
         await self.until(lambda: [staff.readings for staff in self.crew.staff] == [1, 1])
+
+    async def test_all_of_them_take_stock_and_the_sum_is_said(self) -> None:
+        await self.all_ready()
+        self.connect()
+        await self.taken(1)
+
+        with capturedLogs() as events:
+            self.acceptor.take_stock()
+
+        await self.until(lambda: [staff.stocks for staff in self.crew.staff] == [1, 1])
+        self.assertEqual(
+            said(events),
+            [
+                "now: 1 connections and 0 sessions with 2 workers, "
+                "0 connections that have said nothing yet"
+            ],
+        )
 
     async def test_one_of_them_announces(self) -> None:
         await self.all_ready()

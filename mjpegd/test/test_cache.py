@@ -33,6 +33,13 @@ class ByteCacheTests(SynchronousTestCase):
         count = sum(kept.get(n) is not None for n in range(1000))
         self.assertEqual(count, 20_000 // ENTRY_BYTES)
 
+    def test_says_what_it_holds(self) -> None:
+        kept = cache(10_000)
+        for key, size in [("a", 1000), ("b", 500), ("a", 200)]:
+            kept.put(key, bytes(size))
+
+        self.assertEqual(kept.held_bytes, 200 + 500 + 2 * ENTRY_BYTES)
+
     def test_the_one_used_longest_ago_goes_first(self) -> None:
         kept = cache(3 * (1000 + ENTRY_BYTES))
         for number in range(3):

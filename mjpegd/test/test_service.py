@@ -153,6 +153,24 @@ class MjpegServiceTests(ServiceTestCase):
 
         return Deferred.fromCoroutine(test())
 
+    def test_takes_stock_while_it_serves(self) -> "Deferred[None]":
+        service = self.started(f"--media={self.folder({'film.avi': films.avi(films.pictures(2))})}")
+        host, port = service.base_url.removeprefix("rtsp://").rstrip("/").rsplit(":", 1)
+
+        async def test() -> None:
+            await self.heard(" serves ")
+            service.take_stock()
+            line = await self.heard("now: ")
+            self.assertTrue(line.startswith("now: 0 connections, 0 sessions, 0 films open, "), line)
+            self.said.clear()
+            await deferToThread(asked, service.base_url, "DESCRIBE", "film.avi")
+            with socket.create_connection((host, int(port)), 30):
+                while "now: 1 connections, 0 sessions, 1 films" not in "".join(self.said):
+                    service.take_stock()
+                    await deferToThread(lambda: None)
+
+        return Deferred.fromCoroutine(test())
+
     def test_a_users_file_that_makes_no_sense_ends_the_start(self) -> None:
         folder = self.folder({"users.toml": b"realm = 1"})
         for name, says in [

@@ -28,6 +28,7 @@ from mjpegd.workers.messages import (
     LineFactory,
     Ready,
     TakeSeat,
+    TakeStock,
     Task,
 )
 from mjpegd.workers.worker import Reactor, Taking, Worker
@@ -203,6 +204,14 @@ class WorkerTests(TestCase):
 
         with self.assertRaises(OSError):
             self.worker.take_over(lost.detach(), Addresses(HOST, 1, HOST, 2), SETUP)
+
+    async def test_it_takes_stock_when_the_acceptor_says_so(self) -> None:
+        await self.answer(None)
+        with capturedLogs() as events:
+            self.line.callRemote(TakeStock)
+            await self.until(lambda: events)
+
+        self.assertIn("now: 1 connections, 1 sessions, 0 films open, ", "".join(said(events)))
 
     async def test_it_ends_without_the_acceptor(self) -> None:
         await self.answer(None)

@@ -36,7 +36,7 @@ def _leave_signals_to_the_acceptor() -> None:
     They are not ignored but taken for nothing: what is ignored stays so in the processes that
     decode films.
     """
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR2):
         signal.signal(number, lambda *_: None)
 
 

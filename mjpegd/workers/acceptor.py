@@ -31,6 +31,7 @@ from mjpegd.workers.messages import (
     Ready,
     Stop,
     TakeSeat,
+    TakeStock,
 )
 
 _log = Logger()
@@ -192,6 +193,20 @@ class Acceptor:
         """Have each worker read the users file again."""
         for post in self._posts.values():
             post.callRemote(ReadAgain)
+
+    def take_stock(self) -> None:
+        """Say in the log what all workers have together, and have each say the rest."""
+        posts = self._posts.values()
+        _log.info(
+            "now: {connections} connections and {sessions} sessions with {workers} workers, "
+            "{waiting} connections that have said nothing yet",
+            connections=sum(post.connections.total() for post in posts),
+            sessions=sum(post.seats.total() for post in posts),
+            workers=len(posts),
+            waiting=self.factory.waiting,
+        )
+        for post in posts:
+            post.callRemote(TakeStock)
 
     def start(self) -> None:
         """Start the workers."""

@@ -70,6 +70,11 @@ class Arrivals(ServerFactory):
         self._present.add(arrival)
         return arrival
 
+    @property
+    def waiting(self) -> int:
+        """How many nobody has taken yet."""
+        return len(self._present)
+
     def forget(self, arrival: "Arrival") -> None:
         """It has closed, or somebody has taken it."""
         self._present.discard(arrival)

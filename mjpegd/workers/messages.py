@@ -74,6 +74,12 @@ class ReadAgain(amp.Command):
     requiresAnswer = False
 
 
+class TakeStock(amp.Command):
+    """To a worker: say in the log what you have now."""
+
+    requiresAnswer = False
+
+
 class Stop(amp.Command):
     """To a worker: say BYE to everybody, and end."""
 

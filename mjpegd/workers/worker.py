@@ -31,6 +31,7 @@ from mjpegd.workers.messages import (
     Ready,
     Stop,
     TakeSeat,
+    TakeStock,
     Task,
 )
 
@@ -97,6 +98,10 @@ class Worker:
         """Read the users file again."""
         self._theatre.read_again()
 
+    def take_stock(self) -> None:
+        """Say in the log what there is now."""
+        self._theatre.take_stock()
+
     def take_over(self, descriptor: int, addresses: Addresses, said: bytes) -> None:
         """Serve a connection as if it had come in here.
 
@@ -151,6 +156,12 @@ class Desk(Line):
     def read_again(self) -> dict[str, Any]:
         """The operator has changed the users file."""
         self._worker.read_again()
+        return {}
+
+    @TakeStock.responder
+    def take_stock(self) -> dict[str, Any]:
+        """The operator wants to know what there is."""
+        self._worker.take_stock()
         return {}
 
     @Stop.responder

@@ -303,6 +303,21 @@ class EndTests(WorkersTestCase):
                 self.assert_ends(viewer)
             self.assertNotIn("starts anew", daemon.log)
 
+    def test_stock_is_taken_of_all_of_them_whoever_gets_the_signal(self) -> None:
+        daemon, viewers = self.playing()
+        for pid in workers_of(daemon.pid).values():
+            os.kill(pid, signal.SIGUSR2)
+        daemon.signal(signal.SIGUSR2)
+
+        daemon.wait_for_line("now: 4 connections and 4 sessions with 2 workers")
+        for number in (1, 2):
+            daemon.wait_for_line(
+                rf"\[worker {number}\] now: 2 connections, 2 sessions, 1 films open, \d+ timers"
+            )
+        for viewer in viewers:
+            self.assertTrue(viewer.wait_for_frames(3))
+        self.assertEqual(daemon.stop(), 0)
+
     def test_workers_end_with_an_acceptor_that_is_killed(self) -> None:
         daemon, viewers = self.playing()
         pids = list(workers_of(daemon.pid).values())
