@@ -1,4 +1,4 @@
-"""Viewers for `benchmarks.serving`: `python -m benchmarks.receiver URL --viewers 100`.
+"""Viewers, for other benchmarks or alone: `python -m benchmarks.receiver URL --viewers 100`.
 
 One process plays so many sessions of a film. It reads no more than the first bytes of a packet
 over UDP, and looks at no more over TCP: a frame is whole when its packets follow each other from
@@ -21,8 +21,10 @@ from dataclasses import dataclass, field
 from typing import Protocol
 from urllib.parse import urlsplit
 
-from mjpegd.wire.messages import Response
+from mjpegd.wire.headers import Transport
+from mjpegd.wire.messages import InterleavedFrame, Response
 from mjpegd.wire.packets import INTERLEAVED_MAGIC
+from mjpegd.wire.reports import ReceiverReport, ReportBlock, SourceDescription, compound
 
 COLLECT_S = 0.001
 WARM_UP_S = 2.0
@@ -30,6 +32,8 @@ ANSWER_S = 30.0
 RECEIVE_BUFFER_BYTES = 1 << 20
 READ_BYTES = 1 << 20
 TICKS_PER_S = 90_000
+# What viewers call themselves in their reports; the server does not mind that all are the same.
+SSRC = 1
 #  RTP: flags, marker and type, sequence, time, source; RTP/JPEG: 24 bits of fragment offset.
 HEAD = struct.Struct(">xBHI4xI")
 # Interleaved: "$", channel, bytes that follow.
@@ -64,6 +68,11 @@ class Watched:
         self._is_intact = True
         return True
 
+    @property
+    def sequence(self) -> int:
+        """The number of the last packet."""
+        return (self._expected - 1) & 0xFFFF
+
     def begin(self) -> None:
         """Forget what came, but not when the earliest should have come."""
         self.offsets_s.clear()
@@ -85,7 +94,8 @@ class Conversation:
 
     Attributes:
         connection: It.
-        rest: What came behind the last answer.
+        rest: What came on it and was not looked at.
+        transport: How the server sends, when it is set up.
     """
 
     def __init__(self, url: str) -> None:
@@ -93,6 +103,7 @@ class Conversation:
         address = (parts.hostname or "", parts.port or 554)
         self.connection = socket.create_connection(address, ANSWER_S)
         self.rest = b""
+        self.transport = Transport()
         self._url = url
         self._fields: tuple[str, ...] = ()
         self._cseq = 0
@@ -102,23 +113,39 @@ class Conversation:
         response = self._ask("SETUP", f"{self._url}/trackID=0", f"Transport: {transport}")
         session = (response.headers.get("Session") or "").partition(";")[0]
         self._fields = (f"Session: {session}",)
+        self.transport = Transport.parse(response.headers.get("Transport") or "")
 
     def play(self) -> None:
-        """PLAY; nothing is asked afterwards."""
+        """PLAY; what comes from now on is read without waiting."""
         self._ask("PLAY", self._url)
         self.connection.setblocking(False)
+
+    def tear_down(self) -> None:
+        """TEARDOWN."""
+        self.connection.settimeout(ANSWER_S)
+        self._ask("TEARDOWN", self._url)
 
     def _ask(self, method: str, url: str, *fields: str) -> Response:
         self._cseq += 1
         lines = [f"{method} {url} RTSP/1.0", f"CSeq: {self._cseq}", *self._fields, *fields, "", ""]
         self.connection.sendall("\r\n".join(lines).encode())
-        while b"\r\n\r\n" not in self.rest:
-            self.rest += _read(self.connection)
-        head, _, self.rest = self.rest.partition(b"\r\n\r\n")
-        response = Response.parse_head(head.split(b"\r\n"))
+        response = self._answer()
         if response.status != 200:
             raise SystemExit(f"{method}: {response.status} {response.reason}")
         return response
+
+    def _answer(self) -> Response:
+        """The next answer; packets before it are passed over."""
+        while True:
+            if self.rest[:1] == INTERLEAVED_MAGIC:
+                packet = InterleavedFrame.parse(self.rest)
+                if packet is not None:
+                    self.rest = packet[1]
+                    continue
+            elif b"\r\n\r\n" in self.rest:
+                head, _, self.rest = self.rest.partition(b"\r\n\r\n")
+                return Response.parse_head(head.split(b"\r\n"))
+            self.rest += _read(self.connection)
 
 
 class Viewer(Protocol):
@@ -126,9 +153,11 @@ class Viewer(Protocol):
 
     Attributes:
         watched: What it has seen.
+        conversation: What it asks.
     """
 
     watched: Watched
+    conversation: Conversation
 
     @property
     def media(self) -> socket.socket:
@@ -143,16 +172,24 @@ class Viewer(Protocol):
         """Take what has come: a frame, or all there is."""
         ...
 
+    def report(self) -> None:
+        """Tell the server that somebody is there, as players do every few seconds."""
+        ...
+
+    def close(self) -> None:
+        """Close all that it has, without a word."""
+        ...
+
 
 class UDPViewer:
     """A viewer with ports of its own."""
 
     def __init__(self, url: str) -> None:
         self.watched = Watched()
-        self._conversation = Conversation(url)
-        self._rtp, self._rtcp = _pair(self._conversation.connection.getsockname()[0])
+        self.conversation = Conversation(url)
+        self._rtp, self._rtcp = _pair(self.conversation.connection.getsockname()[0])
         first, second = (sock.getsockname()[1] for sock in (self._rtp, self._rtcp))
-        self._conversation.set_up(f"RTP/AVP;unicast;client_port={first}-{second}")
+        self.conversation.set_up(f"RTP/AVP;unicast;client_port={first}-{second}")
 
     @property
     def media(self) -> socket.socket:
@@ -161,7 +198,7 @@ class UDPViewer:
 
     def play(self) -> None:
         """Ask for the film."""
-        self._conversation.play()
+        self.conversation.play()
 
     def receive(self) -> None:
         """Take packets up to the end of a frame; the kernel throws away what is not read."""
@@ -171,29 +208,41 @@ class UDPViewer:
             while not take(now_s, *HEAD.unpack(receive(HEAD.size))):
                 pass
 
+    def report(self) -> None:
+        """Send a receiver report, and read what came of the server's."""
+        host, _ = self.conversation.connection.getpeername()
+        _, port = self.conversation.transport.server_port or (0, 0)
+        self._rtcp.sendto(_report(self), (host, port))
+        with suppress(BlockingIOError):
+            while True:
+                self._rtcp.recv(READ_BYTES)
+
+    def close(self) -> None:
+        """Close its ports and its connection."""
+        for sock in (self._rtp, self._rtcp, self.conversation.connection):
+            sock.close()
+
 
 class TCPViewer:
     """A viewer whose packets come on the connection of its requests."""
 
     def __init__(self, url: str) -> None:
         self.watched = Watched()
-        self._conversation = Conversation(url)
-        self._conversation.set_up("RTP/AVP/TCP;unicast;interleaved=0-1")
-        self._rest = b""
+        self.conversation = Conversation(url)
+        self.conversation.set_up("RTP/AVP/TCP;unicast;interleaved=0-1")
 
     @property
     def media(self) -> socket.socket:
         """The connection."""
-        return self._conversation.connection
+        return self.conversation.connection
 
     def play(self) -> None:
         """Ask for the film."""
-        self._conversation.play()
-        self._rest = self._conversation.rest
+        self.conversation.play()
 
     def receive(self) -> None:
         """Take the packets that are there (RFC 2326 section 10.12)."""
-        data = self._rest + _read(self.media)
+        data = self.conversation.rest + _read(self.media)
         now_s = time.monotonic()
         start, end = 0, len(data)
         while start + 4 <= end:
@@ -205,7 +254,15 @@ class TCPViewer:
             if channel == 0:
                 self.watched.take(now_s, *HEAD.unpack_from(data, start + 4))
             start += 4 + size
-        self._rest = data[start:]
+        self.conversation.rest = data[start:]
+
+    def report(self) -> None:
+        """Send a receiver report."""
+        self.media.send(InterleavedFrame(1, _report(self)).to_bytes())
+
+    def close(self) -> None:
+        """Close its connection."""
+        self.media.close()
 
 
 VIEWERS: dict[str, Callable[[str], Viewer]] = {"udp": UDPViewer, "tcp": TCPViewer}
@@ -262,6 +319,20 @@ def _read(connection: socket.socket) -> bytes:
     if not data:
         raise SystemExit("the server closed a connection")
     return data
+
+
+def _report(viewer: Viewer) -> bytes:
+    """A compound that says of the server's stream that nothing is amiss."""
+    block = ReportBlock(
+        ssrc=viewer.conversation.transport.ssrc or 0,
+        fraction_lost=0,
+        lost=0,
+        highest_sequence=viewer.watched.sequence,
+        jitter=0,
+        last_sr=0,
+        delay_since_last_sr=0,
+    )
+    return compound(ReceiverReport(SSRC, (block,)), SourceDescription(SSRC, "benchmark"))
 
 
 def _pair(host: str) -> tuple[socket.socket, socket.socket]:

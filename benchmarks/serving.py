@@ -9,26 +9,26 @@ part of it, memory, and how late frames were. `--plot` draws the processor time 
 import argparse
 import json
 import os
-import platform
+import re
+import signal
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from math import ceil
 from pathlib import Path
 
-import twisted
 from benchmarks.player import PICTURES, film
-from mjpegd import __version__
+from benchmarks.printing import machine, say, say_heading, say_row
 
 # Frames a second, and the quality that gives about 30 and 90 kB a frame.
 FILMS = {"640x480": (24, 70), "1280x720": (30, 77)}
 TRANSPORTS = ("udp", "tcp")
 START_S = 10.0
+ANSWER_S = 30.0
 # A receiver that needs more of its core may be what is slow.
 BUSY_PERCENT = 80
 TITLES = (
@@ -170,6 +170,26 @@ class Server:
             total_kb += int(line.split()[1])
         return total_kb / 1000
 
+    def files(self) -> int:
+        """How many descriptors its processes have open."""
+        return sum(len(list(Path(f"/proc/{pid}/fd").iterdir())) for pid in self._pids())
+
+    def ask(
+        self, number: signal.Signals, answer: re.Pattern[str], lines: int
+    ) -> list[re.Match[str]]:
+        """Send it a signal, and wait for so many lines in its log that answer."""
+        said = self._log.stat().st_size
+        os.kill(self._pid, number)
+        until_s = time.monotonic() + ANSWER_S
+        while time.monotonic() < until_s:
+            with self._log.open(encoding="utf-8") as file:
+                file.seek(said)
+                found = list(answer.finditer(file.read()))
+            if len(found) >= lines:
+                return found
+            time.sleep(0.05)
+        raise SystemExit(f"the server does not answer {number.name}")
+
     def _pids(self) -> list[int]:
         """The process that was started, and those that it started."""
         parents = {}
@@ -223,12 +243,12 @@ class Setting:
 
 
 @contextmanager
-def daemon(media: Path, setting: Setting) -> Iterator[Server]:
+def daemon(
+    media: Path, more_options: Sequence[str], cores: Collection[int], receiver_core: int
+) -> Iterator[Server]:
     """A daemon that serves a folder in a loop, on cores of its own."""
     twistd = str(Path(sys.executable).with_name("twistd"))
-    options = ["--port=0", "--interface=127.0.0.1", f"--media={media}", "--loop"]
-    # Viewers say nothing while they are measured.
-    options += ["--session-timeout=3600", *setting.options]
+    options = ["--port=0", "--interface=127.0.0.1", f"--media={media}", "--loop", *more_options]
     log = media.parent / "log"
     with (
         log.open("wb") as file,
@@ -239,20 +259,26 @@ def daemon(media: Path, setting: Setting) -> Iterator[Server]:
         ) as process,
     ):
         try:
-            os.sched_setaffinity(process.pid, setting.server_cores)
-            cores = (*setting.server_cores, setting.receiver_core)
-            yield Server(process.pid, log, cores)
+            os.sched_setaffinity(process.pid, cores)
+            yield Server(process.pid, log, [*cores, receiver_core])
         finally:
             process.terminate()
 
 
+def base_url(line: str) -> str:
+    """What stands before the name of a film, by the line that says that the daemon serves."""
+    port = line.split("rtsp://")[1].split(":")[1].split("/")[0]
+    return f"rtsp://127.0.0.1:{port}/"
+
+
 def measure(media: Path, setting: Setting, transport: str, viewers: int) -> tuple[Cost, str]:
     """Serve so many viewers with a fresh daemon; what it costs, and how the daemon sends."""
-    with daemon(media, setting) as server:
+    # Viewers say nothing while they are measured.
+    options = ["--session-timeout=3600", *setting.options]
+    with daemon(media, options, setting.server_cores, setting.receiver_core) as server:
         line = server.ready()
-        port = line.split("rtsp://")[1].split(":")[1].split("/")[0]
         command = [sys.executable, "-m", "benchmarks.receiver"]
-        command += [f"rtsp://127.0.0.1:{port}/film.avi", f"--transport={transport}"]
+        command += [f"{base_url(line)}film.avi", f"--transport={transport}"]
         command += [f"--viewers={viewers}", f"--seconds={setting.seconds}"]
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as receiver:
             os.sched_setaffinity(receiver.pid, {setting.receiver_core})
@@ -301,15 +327,9 @@ def _cost(
 
 def environment(setting: Setting, film_bytes: int) -> Iterator[str]:
     """What the figures depend on, line by line."""
-    cpus = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    model = next((line.partition(": ")[2] for line in cpus if "model name" in line), "unknown")
     kilobytes = film_bytes / PICTURES / 1000
     cores = ", ".join(map(str, setting.server_cores))
-    yield f"{datetime.now(UTC):%d %B %Y}, {model}, {os.cpu_count()} cores, {platform.system()}"
-    yield (
-        f"{platform.release()}, Python {platform.python_version()}, "
-        f"Twisted {twisted.__version__}, mjpegd {__version__}"
-    )
+    yield from machine()
     yield f"film: {setting.size}, {setting.fps} frames/s, {kilobytes:.1f} kB a frame"
     yield f"server on core {cores}, receiver on core {setting.receiver_core}, over loopback"
     if setting.options:
@@ -391,21 +411,20 @@ def main() -> None:
         data = film((int(width), int(height)), *FILMS[given.size])
         (media / "film.avi").write_bytes(data)
         for line in environment(setting, len(data)):
-            _say(line)
-        _say("")
-        _row(TITLES)
-        _row([f"{'-' * (len(title) - 1)}:" for title in TITLES])
+            say(line)
+        say("")
+        say_heading(TITLES)
         costs = []
         sends = ""
         for transport in given.transport:
             for viewers in given.viewers:
                 cost, sends = measure(media, setting, transport, viewers)
-                _row(cost.cells())
+                say_row(TITLES, cost.cells())
                 costs.append(cost)
         if "udp" in given.transport:
-            _say(f"\nUDP left {sends}.")
+            say(f"\nUDP left {sends}.")
         if any(cost.others_percent > DISTURBED_PERCENT for cost in costs):
-            _say(
+            say(
                 "\nOthers used these cores: in rows with more than "
                 f"{DISTURBED_PERCENT} in the last column frames and lag are not the server's alone."
             )
@@ -450,16 +469,6 @@ def _setting(given: argparse.Namespace) -> Setting:
         server_cores=tuple(cores[: given.workers]),
         receiver_core=last,
     )
-
-
-def _row(cells: Sequence[str]) -> None:
-    widths = map(len, TITLES)
-    _say(f"| {' | '.join(f'{cell:>{w}}' for cell, w in zip(cells, widths, strict=True))} |")
-
-
-def _say(line: str) -> None:
-    sys.stdout.write(f"{line}\n")
-    sys.stdout.flush()
 
 
 if __name__ == "__main__":
