@@ -1,7 +1,8 @@
-"""Who is let in: connections and sessions are counted in one place, in all and by address."""
+"""Who is let in: connections, sessions and their bandwidth are counted in one place."""
 
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Protocol
 
 from twisted.internet import protocol
@@ -11,8 +12,10 @@ from twisted.internet.protocol import connectionDone
 from twisted.python.failure import Failure
 from typing_extensions import override
 
+from mjpegd.addresses import household
 from mjpegd.errors import RTSPError
 from mjpegd.flow import Alarm
+from mjpegd.guests import Guest, Guests, Standing
 from mjpegd.limits import Limits
 from mjpegd.logs import Tally
 from mjpegd.wire.messages import Response
@@ -23,52 +26,70 @@ FAREWELL_S = 2.0
 MAX_REFUSALS = 64
 
 
+@dataclass(frozen=True, slots=True)
+class Seat:
+    """What a session takes.
+
+    Attributes:
+        host: The viewer's address.
+        user: Who is logged in; empty without a login.
+        bits_per_s: What its pictures need, on average.
+    """
+
+    host: str
+    user: str = ""
+    bits_per_s: int = 0
+
+
+class Presence(Protocol):
+    """A connection that was let in, as it is counted.
+
+    Attributes:
+        give_way: Closes the connection; whoever serves it says how. Called where there is no room
+            for a new one, and this one is longest without a request or session.
+    """
+
+    give_way: Callable[[], None]
+
+    def asks(self, standing: Standing) -> None:
+        """A request has come of it, or what is known of it has changed."""
+        ...
+
+    def leaves(self) -> None:
+        """It has closed; harmless where that is known."""
+        ...
+
+
 class Admission(Protocol):
     """Counts who is there; asked before anybody is let in."""
 
-    def connect(self, host: str) -> bool:
-        """Count one more connection from this address; False if there is no room for it."""
+    def connect(self, host: str, standing: Standing) -> Presence | None:
+        """Count one more connection from this address; None if there is no room for it."""
         ...
 
-    def disconnect(self, host: str) -> None:
-        """A connection that was counted has closed."""
-        ...
+    def take_seat(self, seat: Seat) -> "Deferred[None]":
+        """Count one more session.
 
-    def take_seat(self, host: str) -> "Deferred[None]":
-        """Count one more session of this address.
-
-        Fails with RTSPError where there is no room for it.
+        Fails with RTSPError, 453, where there is no room for it.
         """
         ...
 
-    def give_back_seat(self, host: str) -> None:
+    def change_seat(self, seat: Seat, other: Seat) -> "Deferred[None]":
+        """A session of the same viewer is to need another bandwidth.
+
+        Fails with RTSPError, 453, where there is no room for more; then nothing changes.
+        """
+        ...
+
+    def give_back_seat(self, seat: Seat) -> None:
         """A session that was counted has ended."""
         ...
 
 
-class _Heads:
-    """How many there are, in all and by address."""
-
-    def __init__(self) -> None:
-        self.in_all = 0
-        self._by_host: Counter[str] = Counter()
-
-    def of(self, host: str) -> int:
-        return self._by_host[host]
-
-    def add(self, host: str) -> None:
-        self.in_all += 1
-        self._by_host[host] += 1
-
-    def remove(self, host: str) -> None:
-        self.in_all -= 1
-        self._by_host[host] -= 1
-        if not self._by_host[host]:
-            del self._by_host[host]  # or every address that ever came would stay
-
-
 class Headcount:
     """Counts all of them here (see `Admission`).
+
+    Of IPv6 an address is its first 64 bits: whoever has one of these has all of them.
 
     Args:
         limits: How many there may be.
@@ -78,39 +99,71 @@ class Headcount:
     def __init__(self, limits: Limits, tally: Tally) -> None:
         self._limits = limits
         self._tally = tally
-        self._connections = _Heads()
-        self._sessions = _Heads()
+        self._guests = Guests(limits)
+        self._by_host: Counter[str] = Counter()
+        self._by_user: Counter[str] = Counter()
+        self.sessions = 0
+        self.bits_per_s = 0
 
-    @property
-    def sessions(self) -> int:
-        """How many sessions there are."""
-        return self._sessions.in_all
+    def connect(self, host: str, standing: Standing) -> Guest | None:
+        """Count one more connection, to which others may have to give way (see `Admission`)."""
+        guest, gone = self._guests.come(household(host), standing)
+        if guest is None:
+            self._tally.count("connections beyond the limit, where all others have sessions")
+        if gone:
+            self._tally.count("connections closed to make room for new ones", gone)
+        return guest
 
-    def connect(self, host: str) -> bool:
-        """Count one more connection (see `Admission`)."""
-        if self._connections.in_all >= self._limits.connections:
-            self._tally.count("connections beyond the limit")
-            return False
-        if self._connections.of(host) >= self._limits.connections_per_address:
-            self._tally.count("connections beyond the limit of one address")
-            return False
-        self._connections.add(host)
-        return True
-
-    def disconnect(self, host: str) -> None:
-        """A connection has closed (see `Admission`)."""
-        self._connections.remove(host)
-
-    def take_seat(self, host: str) -> "Deferred[None]":
+    def take_seat(self, seat: Seat) -> "Deferred[None]":
         """Count one more session (see `Admission`)."""
-        if self.sessions >= self._limits.sessions:
-            return fail(RTSPError(453, f"there are {self.sessions} sessions already"))
-        self._sessions.add(host)
+        reason = self._full(seat) or self._too_much(seat.bits_per_s)
+        if reason:
+            self._tally.count(f"sessions refused: {reason}")
+            return fail(RTSPError(453, reason))
+        self.sessions += 1
+        self.bits_per_s += seat.bits_per_s
+        self._by_host[household(seat.host)] += 1
+        self._by_user[seat.user] += 1
         return succeed(None)
 
-    def give_back_seat(self, host: str) -> None:
+    def change_seat(self, seat: Seat, other: Seat) -> "Deferred[None]":
+        """Count what it needs now (see `Admission`)."""
+        more = other.bits_per_s - seat.bits_per_s
+        reason = self._too_much(more) if more > 0 else ""
+        if reason:
+            self._tally.count(f"sessions that may not play faster: {reason}")
+            return fail(RTSPError(453, reason))
+        self.bits_per_s += more
+        return succeed(None)
+
+    def give_back_seat(self, seat: Seat) -> None:
         """A session has ended (see `Admission`)."""
-        self._sessions.remove(host)
+        self.sessions -= 1
+        self.bits_per_s -= seat.bits_per_s
+        for counter, name in (
+            (self._by_host, household(seat.host)),
+            (self._by_user, seat.user),
+        ):
+            counter[name] -= 1
+            if not counter[name]:
+                del counter[name]  # or everybody who ever came would stay
+
+    def _full(self, seat: Seat) -> str:
+        """Why there may not be one more; empty if there may."""
+        limits = self._limits
+        if self.sessions >= limits.sessions:
+            return "there are too many"
+        if self._by_host[household(seat.host)] >= limits.sessions_per_address:
+            return "its address has too many"
+        if seat.user and self._by_user[seat.user] >= limits.sessions_per_user:
+            return "its user has too many"
+        return ""
+
+    def _too_much(self, more_bits_per_s: int) -> str:
+        """Why so much more may not be sent; empty if it may."""
+        if self.bits_per_s + more_bits_per_s > self._limits.bits_per_s:
+            return "there is too little bandwidth"
+        return ""
 
 
 class Refusals:

@@ -217,6 +217,11 @@ class Gate:
         return self._networks is None or host in self._networks
 
     @property
+    def needs_login(self) -> bool:
+        """There are users, and what is theirs alone."""
+        return self.door.portal is not None
+
+    @property
     def everyone(self) -> Viewer:
         """Whoever has not logged in."""
         return self.door.audience.everyone

@@ -34,6 +34,9 @@ class IFrameSource(Interface):
     times: "FrameTimes" = Attribute("When each frame is shown; grows until `complete`.")
     complete: bool = Attribute("No more frames will be found.")
     still: bool = Attribute("One picture, repeated without end.")
+    mean_bytes: int | None = Attribute(
+        "Bytes of a frame, on average over those that are known; None where only reading tells."
+    )
     timed: bool = Attribute("The rate or times come from the file, not from a default.")
 
     def grown() -> "Deferred[None]":

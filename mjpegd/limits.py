@@ -20,6 +20,8 @@ class Limits:
         request_s: Seconds to complete a request, or an interleaved packet, once it began. A slow
             writer sends bytes, so a limit on silence would never end it.
         idle_s: Seconds that a connection without a session may stay silent.
+        login_s: Where there are users, seconds until a connection is closed that has neither
+            logged in nor a session. A person types a password in less.
         requests_per_s: Requests a second on one connection; more are read more slowly.
         request_burst: Requests that may come at once before that.
         packets_per_s: Interleaved packets a second on one connection; more are read more slowly.
@@ -29,8 +31,16 @@ class Limits:
             no more of its requests are read. PAUSE still works in that space.
         connections: Connections in all.
         connections_per_address: Connections from one address. A NAT, a proxy or a load
-            generator is one address with a thousand viewers.
+            generator is one address with a thousand viewers, and some take two each.
+        unauthenticated: Connections that have neither logged in nor a session, where there are
+            users. A thousand viewers may come at the same moment.
         sessions: Sessions in all.
+        sessions_per_address: Sessions of one address; likewise.
+        sessions_per_user: Sessions of one user. Whether a thousand viewers share a password is
+            the operator's affair.
+        bits_per_s: What all sessions may need together, on average, without the headers of
+            packets, about a twentieth more. Few machines have a network that takes this.
+        viewer_bits_per_s: What one of them may need. A camera of 4K needs a tenth of it.
         sessions_per_connection: Sessions on one connection: interleaved has 128 channel pairs.
         session_timeout_s: The timeout that SETUP announces; a request or RTCP in this time
             keeps a session alive (RFC 2326 section 12.37).
@@ -58,6 +68,7 @@ class Limits:
     body_bytes: int = 16_384
     request_s: float = 15.0
     idle_s: float = 120.0
+    login_s: float = 60.0
     requests_per_s: float = 50.0
     request_burst: int = 200
     packets_per_s: float = 500.0
@@ -65,7 +76,12 @@ class Limits:
     unread_answer_bytes: int = 65_536
     connections: int = 4096
     connections_per_address: int = 2048
+    unauthenticated: int = 1024
     sessions: int = 4096
+    sessions_per_address: int = 2048
+    sessions_per_user: int = 2048
+    bits_per_s: int = 10_000_000_000
+    viewer_bits_per_s: int = 1_000_000_000
     sessions_per_connection: int = 64
     session_timeout_s: int = 60
     session_grace: float = 1.2

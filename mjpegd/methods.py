@@ -527,7 +527,11 @@ async def _play(exchange: Exchange) -> Response:
     session = _own_session(exchange)
     session.check(Method.PLAY)
     scale, speed = _pace(exchange, "Scale"), _pace(exchange, "Speed")
-    cue = session.play(_play_request(exchange, session, scale, speed))
+    request = _play_request(exchange, session, scale, speed)
+    if request is not None and isinstance(session.stream, FilmStream):
+        granted = await exchange.house.registry.granted_speed(session, request.speed)
+        request = replace(request, speed=granted)
+    cue = session.play(request)
     exchange.after = session.roll
     info = RTPInfo(session.url, session.rtp.sequence, cue.ticks & TIMESTAMP_MASK)
     fields = [("Range", _played_range(cue)), ("RTP-Info", info.to_text())]

@@ -1,6 +1,7 @@
 """The command line of ``twistd mjpeg-rtsp``, and the same by environment variables."""
 
 import os
+import re
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -43,6 +44,13 @@ MIN_LABORATORY_BYTES = 1024
 TIMEOUTS_S = (20, 3600)
 MAX_COUNT = 1_000_000
 MAX_MAKERS = 256
+# Requests that may come at once are those of so many seconds.
+BURST_S = 4
+# A Digest login with a long URL takes 1 kB; beyond the most a request is no request.
+HEADER_BYTES = (2048, 1 << 20)
+MAX_BODY_BYTES = 1 << 20
+_BITRATE = re.compile(r"([1-9][0-9]{0,5})([kMG])")
+_BITS = {"k": 1000, "M": 1_000_000, "G": 1_000_000_000}
 # Their numbers stand in identifiers of sessions as two digits.
 MAX_WORKERS = 64
 ENCRYPTED_ENDPOINTS = ("ssl:", "tls:", "haproxy:ssl:", "haproxy:tls:")
@@ -84,6 +92,11 @@ class Access:
     users: Path | None = None
     auth: tuple[str, ...] = ()
     networks: Networks | None = None
+
+    @property
+    def needs_login(self) -> bool:
+        """There are users, and what is theirs alone."""
+        return self.users is not None or bool(self.auth)
 
     @property
     def checkers(self) -> tuple[ICredentialsChecker, ...]:
@@ -247,7 +260,34 @@ where PyAV is installed (pip install 'mjpegd[containers]')."""
             "2048",
             "Connections at the same time from one address.",
         ],
-        ["max-sessions", None, "4096", "Viewers at the same time."],
+        [
+            "max-unauthenticated",
+            None,
+            "1024",
+            "Connections at the same time that have neither logged in nor a session, where there "
+            "are users.",
+        ],
+        ["login-time", None, "60", "Seconds after which such a connection is closed."],
+        ["nonce-time", None, "900", "Seconds that a login is good before it is proved anew."],
+        ["max-sessions", None, "4096", "Viewers at the same time, in all."],
+        ["max-sessions-per-address", None, "2048", "Viewers at the same time from one address."],
+        ["max-sessions-per-user", None, "2048", "Viewers at the same time with one login."],
+        [
+            "max-bitrate",
+            None,
+            "10G",
+            "Bits a second that all viewers may need together, with k, M or G, e.g. 800M; who "
+            "comes then is told so (453).",
+        ],
+        ["max-bitrate-per-viewer", None, "1G", "Bits a second that one viewer may need."],
+        [
+            "request-rate",
+            None,
+            "50",
+            "Requests a second on one connection; more are read more slowly.",
+        ],
+        ["max-header-size", None, "32768", "Bytes of a request before its body."],
+        ["max-body-size", None, "16384", "Bytes of a request's body."],
     ]
     optFlags: ClassVar[list[list[str | None]]] = [
         ["loop", "l", "Repeat every film without end, but for URLs that end in ?loop=0."],
@@ -359,13 +399,6 @@ def _variable(name: str) -> str:
 
 
 def _checked(options: Mapping[str, Any]) -> Settings:  # Any: usage.Options is a dict of anything
-    limits = Limits(
-        session_timeout_s=_whole(options, "session-timeout", *TIMEOUTS_S),
-        interleaved_idle_s=_whole(options, "idle-limit", 1, MAX_COUNT),
-        connections=_whole(options, "max-connections", 1, MAX_COUNT),
-        connections_per_address=_whole(options, "max-connections-per-address", 1, MAX_COUNT),
-        sessions=_whole(options, "max-sessions", 1, MAX_COUNT),
-    )
     workers = _whole(options, "workers", 1, MAX_WORKERS)
     return Settings(
         port=_whole(options, "port", 0, MAX_PORT),
@@ -390,7 +423,32 @@ def _checked(options: Mapping[str, Any]) -> Settings:  # Any: usage.Options is a
             max_height=_whole(options, "max-height", MIN_SIDE_PIXELS, MAX_SIDE_PIXELS),
         ),
         access=_access(options),
-        limits=limits,
+        limits=_limits(options),
+    )
+
+
+def _limits(options: Mapping[str, Any]) -> Limits:
+    def count(name: str) -> int:
+        return _whole(options, name, 1, MAX_COUNT)
+
+    request_rate = _whole(options, "request-rate", 1, MAX_COUNT)
+    return Limits(
+        session_timeout_s=_whole(options, "session-timeout", *TIMEOUTS_S),
+        interleaved_idle_s=count("idle-limit"),
+        connections=count("max-connections"),
+        connections_per_address=count("max-connections-per-address"),
+        unauthenticated=count("max-unauthenticated"),
+        login_s=count("login-time"),
+        nonce_s=count("nonce-time"),
+        sessions=count("max-sessions"),
+        sessions_per_address=count("max-sessions-per-address"),
+        sessions_per_user=count("max-sessions-per-user"),
+        bits_per_s=_bitrate(options, "max-bitrate"),
+        viewer_bits_per_s=_bitrate(options, "max-bitrate-per-viewer"),
+        requests_per_s=request_rate,
+        request_burst=request_rate * BURST_S,
+        header_bytes=_whole(options, "max-header-size", *HEADER_BYTES),
+        body_bytes=_whole(options, "max-body-size", 0, MAX_BODY_BYTES),
     )
 
 
@@ -425,6 +483,15 @@ def _whole(options: Mapping[str, Any], name: str, least: int, most: int) -> int:
             f"--{name} {text!r}: a whole number from {least} to {most} is needed"
         )
     return int(text)
+
+
+def _bitrate(options: Mapping[str, Any], name: str) -> int:
+    """Bits a second, from a number with the letter of its unit."""
+    text = options[name]
+    found = _BITRATE.fullmatch(text)
+    if not found:
+        raise usage.UsageError(f"--{name} {text!r}: a number with k, M or G is needed, e.g. 800M")
+    return int(found[1]) * _BITS[found[2]]
 
 
 def _per_core(options: Mapping[str, Any], name: str, count: int) -> int:

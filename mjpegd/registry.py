@@ -9,11 +9,12 @@ from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from mjpegd.admission import Admission
+from mjpegd.admission import Admission, Seat
 from mjpegd.errors import RTSPError
 from mjpegd.limits import Limits
 from mjpegd.logs import shown
 from mjpegd.rtp import RTPStream
+from mjpegd.seats import HeldSeat
 from mjpegd.session import Lifetime, Owner, Session, Way
 from mjpegd.stream import Stream
 from mjpegd.wire.lab import FIRST_SEQUENCE, SESSIONS
@@ -63,6 +64,7 @@ class Registry:
         self._random = random
         self._prefix = prefix
         self._sessions: dict[str, Session] = {}
+        self._seats: dict[str, HeldSeat] = {}
         self._by_ssrc: dict[int, Session] = {}
         self._by_address: dict[tuple[str, int], Session] = {}
         self._tending: LoopingCall | None = None
@@ -84,14 +86,19 @@ class Registry:
             way: How its packets travel.
 
         Raises:
-            RTSPError: 453, there are too many.
+            RTSPError: 453, there are too many, or there is too little bandwidth.
         """
-        await self._admission.take_seat(owner.host)
+        seat = await HeldSeat.take(
+            self._admission,
+            Seat(owner.host, owner.user or "", stream.bits_per_s(wishes)),
+            self.limits.viewer_bits_per_s,
+        )
         try:
             session = self._create(owner, path, stream, wishes, url, way)
         except BaseException:
-            self._admission.give_back_seat(owner.host)
+            seat.give_back()
             raise
+        self._seats[session.identifier] = seat
         _log.info(
             "session {session} of {peer}: {stream} by {way}",
             session=session.identifier,
@@ -136,6 +143,14 @@ class Registry:
             raise RTSPError(454, "no such session")
         return session
 
+    async def granted_speed(self, session: Session, speed: float) -> float:
+        """The speed that a viewer may play at, who wishes this one.
+
+        Raises:
+            RTSPError: 453, there is no bandwidth left for that.
+        """
+        return await self._seats[session.identifier].granted(speed)
+
     def change_way(self, session: Session, way: Way, url: str) -> None:
         """SETUP again for a session that does not play."""
         self._forget_addresses(session)
@@ -153,7 +168,7 @@ class Registry:
         self._sessions.pop(session.identifier, None)
         self._by_ssrc.pop(session.rtp.ssrc, None)
         self._forget_addresses(session)
-        self._admission.give_back_seat(session.host)
+        self._seats.pop(session.identifier).give_back()
 
     def end_where(self, is_over: Callable[[Session], bool], reason: str) -> None:
         """End those of which something is so; ``reason`` is a phrase for the log."""

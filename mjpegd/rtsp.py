@@ -34,9 +34,10 @@ from zope.interface import implementer
 
 from mjpegd import __version__
 from mjpegd.addresses import plain_host
-from mjpegd.admission import FAREWELL_S, Admission, Refusals
+from mjpegd.admission import FAREWELL_S, Admission, Presence, Refusals
 from mjpegd.errors import RTSPError
 from mjpegd.flow import Alarm, Allowance, Outflow, Patience, StreamTransport, system_socket
+from mjpegd.guests import Standing
 from mjpegd.laboratory import Laboratory
 from mjpegd.logs import shown
 from mjpegd.methods import Exchange, House, answer, session_fields
@@ -97,6 +98,7 @@ class RTSPProtocol(LineReceiver):
     Args:
         house: What all connections share.
         clock: Time.
+        presence: The connection, as it is counted.
     """
 
     transport: StreamTransport
@@ -104,8 +106,11 @@ class RTSPProtocol(LineReceiver):
     # Lines end in CRLF, or in LF alone: the laboratory's, and people with telnet.
     delimiter = b"\n"
 
-    def __init__(self, house: House, clock: IReactorTime) -> None:
+    def __init__(self, house: House, clock: IReactorTime, presence: Presence) -> None:
         self.house = house
+        self._presence = presence
+        self._is_stranger = house.gate.needs_login
+        self._login = Alarm(clock)
         self.host = ""
         self.local_host = ""
         self.local_port = 0
@@ -151,15 +156,19 @@ class RTSPProtocol(LineReceiver):
         self._outflow.connect(self.transport)
         self.setRawMode()
         self._patience.completed()
+        if self._is_stranger:
+            self._login.set(self._limits.login_s, self._not_logged_in)
+        self._presence.give_way = self._give_way
 
     @override
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         self._phase = Phase.OVER
         alarms = (self._patience, self._silence, self._slowness, self._rest, self._farewell)
-        for waiting in alarms:
+        for waiting in (*alarms, self._login):
             waiting.stop()
         self._wake()
         self._leave_sessions()
+        self._presence.leaves()
         self.factory.forget(self)
 
     def readConnectionLost(self) -> None:  # noqa: N802 - of IHalfCloseableProtocol
@@ -221,6 +230,33 @@ class RTSPProtocol(LineReceiver):
     def session_ended(self, session: Session) -> None:
         """A session that this connection named is no more."""
         self.sessions.pop(session.identifier, None)
+        self._stands()
+
+    @property
+    def _has_session(self) -> bool:
+        laboratory = self._laboratory
+        return bool(self.sessions) or (laboratory is not None and laboratory.has_session)
+
+    def _stands(self) -> None:
+        """Whoever counts connections is to know what has become of this one."""
+        if not self.is_open:
+            return
+        if self._has_session:
+            self._is_stranger = False
+            self._presence.asks(Standing.SEATED)
+        else:
+            self._presence.asks(Standing.STRANGER if self._is_stranger else Standing.KNOWN)
+
+    def _give_way(self) -> None:
+        """There is no room, and this connection is longest without a request or session."""
+        self.send_response(Response(503), self._known_cseq())
+        self.hang_up()
+        self.transport.loseConnection()
+
+    def _not_logged_in(self) -> None:
+        if self._is_stranger:
+            _log.debug("{peer} has not logged in for too long", peer=self.host)
+            self.hang_up()
 
     @property
     def is_open(self) -> bool:
@@ -264,6 +300,7 @@ class RTSPProtocol(LineReceiver):
         self.transport.unregisterProducer()
         self._silence.stop()
         self._patience.stop()
+        self._login.stop()
         if self._has_said_all:
             self.transport.loseConnection()
         else:
@@ -470,6 +507,7 @@ class RTSPProtocol(LineReceiver):
 
     def _dealt_with(self) -> None:
         self._is_answering = False
+        self._stands()
         self._resume(Halt.ANSWERING)
 
     def _refused(self, failure: Failure, exchange: Exchange) -> Response:
@@ -495,6 +533,8 @@ class RTSPProtocol(LineReceiver):
         return Response(fault.status, Headers(fields), fault.body)
 
     def _answered(self, response: Response, exchange: Exchange) -> None:
+        if exchange.viewer.name is not None:
+            self._is_stranger = False
         self.send_response(response, exchange.request.headers.get("CSeq"))
         if exchange.after is not None:
             exchange.after()
@@ -568,9 +608,10 @@ class RTSPProtocol(LineReceiver):
         self._spend(self._request_allowance)
         if self.is_open:
             self._patience.completed()
+            self._stands()
 
     def _idle(self) -> None:
-        if self.sessions or (self._laboratory is not None and self._laboratory.has_session):
+        if self._has_session:
             # Sessions have their own rules; the connection lives at least as long.
             self._patience.completed()
         else:
@@ -627,18 +668,18 @@ class RTSPFactory(ServerFactory):
         host = plain_host(getattr(addr, "host", ""))
         if not self.house.gate.takes(host):
             return self._refusals.outsider(self.house.tally)
-        if not self._admission.connect(host):
+        standing = Standing.STRANGER if self.house.gate.needs_login else Standing.KNOWN
+        presence = self._admission.connect(host, standing)
+        if presence is None:
             return self._refusals.protocol()
-        protocol = RTSPProtocol(self.house, self._clock)
+        protocol = RTSPProtocol(self.house, self._clock, presence)
         protocol.factory = self
         self._connections.add(protocol)
         return protocol
 
     def forget(self, protocol: RTSPProtocol) -> None:
         """A connection has closed."""
-        if protocol in self._connections:
-            self._connections.discard(protocol)
-            self._admission.disconnect(protocol.host)
+        self._connections.discard(protocol)
 
     def hang_up_all(self) -> None:
         """Close every connection when what it was sent is written."""

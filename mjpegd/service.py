@@ -7,6 +7,7 @@ import signal
 import time
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol, cast
 
@@ -19,6 +20,7 @@ from typing_extensions import override
 
 from mjpegd import __version__
 from mjpegd.admission import Headcount
+from mjpegd.descriptors import connections_within, raise_limit
 from mjpegd.errors import ConfigurationError
 from mjpegd.listening import Listening, ListeningReactor
 from mjpegd.logs import Tally, say_count, shown
@@ -100,9 +102,7 @@ class MjpegService(Service):
         self._twistd = twistd or {}
         self._reactor = reactor
         self._undo = ExitStack()
-        tally = Tally(reactor, say_count)
-        self._headcount = Headcount(settings.limits, tally)
-        self._tally = tally
+        self._tally = Tally(reactor, say_count)
 
     @property
     def base_url(self) -> str:
@@ -113,7 +113,8 @@ class MjpegService(Service):
     @override
     def privilegedStartService(self) -> None:
         """Open the sockets, before the daemon gives up its rights."""
-        settings = self._settings
+        settings = self._settings = _within_open_files(self._settings)
+        self._headcount = Headcount(settings.limits, self._tally)
         try:
             pairs = bind_pairs(settings.interface, settings.rtp_port, settings.workers)
             self._undo.callback(close_pairs, pairs)
@@ -237,6 +238,22 @@ class MjpegService(Service):
             who=self._who_may_watch(),
         )
         await self._venue.announce(self.base_url)
+
+
+def _within_open_files(settings: Settings) -> Settings:
+    """The same, with no more connections than there may be open files; said where that is less."""
+    wanted, files = settings.limits.connections, raise_limit()
+    possible = connections_within(files)
+    if possible is None or possible >= wanted:
+        return settings
+    _log.warn(
+        "--max-connections {wanted}: only {possible} can be had, as this process may have {files} "
+        "files open; raise LimitNOFILE= of its unit, or the hard limit (ulimit -Hn)",
+        wanted=wanted,
+        possible=possible,
+        files=files,
+    )
+    return replace(settings, limits=replace(settings.limits, connections=possible))
 
 
 def _check_folder(media: Path) -> None:

@@ -13,6 +13,7 @@ from twisted.python.failure import Failure
 from typing_extensions import override
 
 from mjpegd.cache import ByteCache
+from mjpegd.demand import Demand
 from mjpegd.errors import MediaChangedError, MediaError
 from mjpegd.interfaces import IFrameSource, ILiveSource, IRenderedSource
 from mjpegd.logs import shown
@@ -75,6 +76,7 @@ class _Stream:
         self.unplayable_frames = 0
         self._reasons: set[str] = set()
         self._watchers: set[Watcher] = set()
+        self._demand = Demand()
 
     @property
     def is_watched(self) -> bool:
@@ -150,6 +152,11 @@ class FilmStream(_Stream):
     def is_endless(self, wishes: Wishes, *, loop: bool) -> bool:
         """The film repeats; ``loop`` is the daemon's default."""
         return self.source.still or (loop if wishes.loop is None else wishes.loop)
+
+    def bits_per_s(self, wishes: Wishes) -> int:
+        """What one viewer needs, on average, without the headers of packets."""
+        rate = float(self.times(wishes).rate)
+        return self._demand.bits_per_s(rate, self.source.mean_bytes)
 
     @override
     def treatment(self, form: Hashable) -> Treatment | None:
@@ -357,6 +364,7 @@ class FilmStream(_Stream):
 
     def _cut(self, number: int, packing: Packing, picture: bytes) -> TrainTemplate:
         train = packing.pack(picture)
+        self._demand.learn(train.payload_octets)
         self._trains.put((self._serial, number, packing), train)
         return train
 
@@ -386,6 +394,10 @@ class LiveStream(_Stream):
         """Nominal frames per second, for the description."""
         return Fraction(self.source.rate).limit_denominator(1001)
 
+    def bits_per_s(self, wishes: Wishes) -> int:
+        """What one viewer needs, on average, without the headers of packets."""
+        return self._demand.bits_per_s(self.source.rate)
+
     def listen(self, packing: Packing, listener: Listener) -> None:
         """Call ``listener(train, capture_s)`` for every frame from now on."""
         if not self._listeners:
@@ -413,6 +425,7 @@ class LiveStream(_Stream):
             except JpegError as refusal:
                 self._refused(refusal)
                 continue
+            self._demand.learn(train.payload_octets)
             for listener in list(listeners):
                 listener(train, capture_s)
 

@@ -38,6 +38,12 @@ class FrameTable:
         self._sizes = array("I")
         # Frames at which having tables turns into not having them, and back, by turns.
         self._turns = array("I")
+        self._sum_bytes = 0
+
+    @property
+    def mean_bytes(self) -> int:
+        """Bytes of a frame, on average; of no frames, 0."""
+        return self._sum_bytes // max(1, len(self))
 
     def __len__(self) -> int:
         return len(self._sizes)
@@ -48,6 +54,7 @@ class FrameTable:
             self._turns.append(len(self))
         self._offsets.append(entry.offset)
         self._sizes.append(entry.size)
+        self._sum_bytes += entry.size
 
     def place(self, number: int) -> tuple[int, int]:
         """Offset and size of a frame in bytes."""
@@ -141,6 +148,11 @@ class Film:
             return film
 
         return in_thread(partial(_Opened, path)).addCallback(start)
+
+    @property
+    def mean_bytes(self) -> int:
+        """Bytes of a frame in the file, on average."""
+        return self._table.mean_bytes
 
     def grown(self) -> Deferred[None]:
         """Fires when more frames are known, at the end of the index, or when closed."""

@@ -82,6 +82,7 @@ class ImageFolder:
     complete = True
     still = False
     timed = False
+    mean_bytes = None
 
     def __init__(
         self,

@@ -309,6 +309,7 @@ class VideoFilm:
     """
 
     still = False
+    mean_bytes = None
 
     def __init__(
         self,

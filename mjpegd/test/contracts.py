@@ -38,6 +38,7 @@ class SourceContract(_Case):
         self.assertTrue(source.kind)
         self.assertIsInstance(source.timed, bool)
         self.assertIsInstance(source.still, bool)
+        self.assertTrue(source.mean_bytes is None or source.mean_bytes > 0)
 
     def test_each_frame_has_a_time_that_leads_back_to_it(self) -> None:
         times = self.make_source().times

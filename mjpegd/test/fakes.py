@@ -91,6 +91,7 @@ class FakeFilm:
         read_numbers: Every number that was read, in order.
         checks: How often somebody looked whether the file is the same.
         is_closed: `close` was called.
+        mean_bytes: What is told of the sizes of frames; a test may change it.
     """
 
     title = "fake.mjpeg"
@@ -115,6 +116,7 @@ class FakeFilm:
             SteadyTimes(rate, count) if seconds is None else _listed(rate, seconds)
         )
         self.is_slow = False
+        self.mean_bytes: int | None = None
         self.read_numbers: list[int] = []
         self.checks = 0
         self.is_closed = False

@@ -2,6 +2,7 @@
 
 import socket
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any, cast
 
 from twisted.internet.address import IPv4Address
@@ -15,8 +16,9 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import TestCase
 from typing_extensions import override
 
-from mjpegd.admission import Headcount
+from mjpegd.admission import Headcount, Presence, Seat
 from mjpegd.errors import RTSPError
+from mjpegd.guests import Standing
 from mjpegd.logs import Tally, say_count
 from mjpegd.options import Options
 from mjpegd.ports import bind_pairs
@@ -36,16 +38,18 @@ class Staff:
 
     Attributes:
         taken: Connections, with whose they are and what was read of them.
+        present: The same, as they are counted.
         announced: The base URLs that it was to announce.
         is_ended: It was told to end, or has lost its line.
         refuses: The clients of its connections have gone before it gets them.
     """
 
-    def __init__(self, number: int, process: ProcessProtocol) -> None:
+    def __init__(self, number: int, process: ProcessProtocol, seconds: Callable[[], float]) -> None:
         self.number = number
         self.desk = Desk(cast(Worker, self))  # it has the part of a worker that a desk calls
-        self.admission = FarAdmission(self.desk)
+        self.admission = FarAdmission(self.desk, seconds)
         self.taken: list[tuple[socket.socket, Addresses, bytes]] = []
+        self.present: list[Presence] = []
         self.announced: list[str] = []
         self.readings = 0
         self.stocks = 0
@@ -53,12 +57,24 @@ class Staff:
         self.refuses = False
         self._process = process
 
-    def take_over(self, descriptor: int, addresses: Addresses, words: bytes) -> None:
+    def take_over(self, number: int, descriptor: int, addresses: Addresses, words: bytes) -> None:
         connection = socket.socket(fileno=descriptor)
         if self.refuses:
             connection.close()
             raise OSError("its client has gone")
+        self.admission.expect(number)
+        presence = self.admission.connect(addresses.host, Standing.KNOWN)
+        presence.give_way = partial(self.closes, presence, connection)
+        self.present.append(presence)
         self.taken.append((connection, addresses, words))
+
+    @staticmethod
+    def closes(presence: Presence, connection: socket.socket) -> None:
+        connection.close()
+        presence.leaves()
+
+    def give_way(self, number: int) -> None:
+        self.admission.give_way(number)
 
     def read_again(self) -> None:
         self.readings += 1
@@ -98,7 +114,7 @@ class InProcess:
         env: Mapping[str, str],
         childFDs: Mapping[int, int],  # noqa: N803 - Twisted's
     ) -> None:
-        staff = Staff(int(arguments[-1]), protocol)
+        staff = Staff(int(arguments[-1]), protocol, self.seconds)
         self.staff.append(staff)
         self._reactor.adoptStreamConnection(
             childFDs[LINE_FD], socket.AF_UNIX, LineFactory(staff.desk)
@@ -190,14 +206,14 @@ class AcceptorTests(TestCase):
         self.connect()
         self.assertEqual(await self.taken(1), [1, 0])
         for _ in range(2):
-            await self.first.admission.take_seat(HOST)
+            await self.first.admission.take_seat(Seat(HOST))
         self.connect()
         self.connect()
         self.assertEqual(await self.taken(3), [1, 2])
 
-        self.first.admission.disconnect(HOST)
+        self.first.present[0].leaves()
         for _ in range(2):
-            self.first.admission.give_back_seat(HOST)
+            self.first.admission.give_back_seat(Seat(HOST))
         await self.until(lambda: self.headcount.sessions == 0)
         self.connect()
 
@@ -239,30 +255,64 @@ class AcceptorTests(TestCase):
     async def test_sessions_are_counted_over_all_workers(self) -> None:
         await self.all_ready()
         for staff in (self.first, self.second, self.first):
-            await staff.admission.take_seat(HOST)
+            await staff.admission.take_seat(Seat(HOST))
 
         with self.assertRaises(RTSPError) as caught:
-            await self.second.admission.take_seat(HOST)
+            await self.second.admission.take_seat(Seat(HOST))
 
         self.assertEqual(caught.exception.status, 453)
-        self.first.admission.give_back_seat(HOST)
+        self.first.admission.give_back_seat(Seat(HOST))
         await self.until(lambda: self.headcount.sessions == 2)
-        await self.second.admission.take_seat(HOST)
+        await self.second.admission.take_seat(Seat(HOST))
 
     async def test_connections_are_counted_over_all_workers(self) -> None:
         await self.all_ready()
         for _ in range(4):
             self.connect()
         self.assertEqual(await self.taken(4), [2, 2])
+        for presence in (*self.first.present, *self.second.present):
+            presence.asks(Standing.SEATED)
+        await deferLater(self.reactor, 0.05)
         turned_away = self.connect()
 
         answer = await self.read(turned_away)
 
         self.assertTrue(answer.startswith(b"RTSP/1.0 503 "))
-        self.second.admission.disconnect(HOST)
+        self.second.present[0].leaves()
         await deferLater(self.reactor, 0.05)
         self.connect()
         self.assertEqual(await self.taken(5), [2, 3])
+
+    async def test_a_connection_of_any_worker_gives_way(self) -> None:
+        await self.all_ready()
+        clients = []
+        for number in range(4):
+            clients.append(self.connect())
+            await self.taken(number + 1)
+        for presence in self.first.present:
+            presence.asks(Standing.SEATED)
+        await deferLater(self.reactor, 0.05)
+
+        self.connect()
+
+        self.assertEqual(await self.read(clients[1]), b"")
+        await self.taken(5)
+        self.assertFalse([one for one in self.first.taken if one[0].fileno() < 0])
+
+    async def test_bandwidth_is_counted_over_all_workers(self) -> None:
+        await self.all_ready()
+        slow, fast = Seat(HOST, bits_per_s=6_000_000_000), Seat(HOST, bits_per_s=9_000_000_000)
+        await self.first.admission.take_seat(slow)
+        await self.first.admission.change_seat(slow, fast)
+
+        with self.assertRaises(RTSPError) as caught:
+            await self.second.admission.take_seat(Seat(HOST, bits_per_s=2_000_000_000))
+
+        self.assertEqual(str(caught.exception), "there is too little bandwidth")
+        with self.assertRaises(RTSPError):
+            await self.first.admission.change_seat(fast, Seat(HOST, bits_per_s=11_000_000_000))
+        self.first.end()
+        await self.until(lambda: not self.headcount.bits_per_s)
 
     async def read(self, client: socket.socket) -> bytes:
         client.setblocking(False)
@@ -280,7 +330,7 @@ class AcceptorTests(TestCase):
             self.connect()
         await self.taken(4)
         for _ in range(2):
-            await self.first.admission.take_seat(HOST)
+            await self.first.admission.take_seat(Seat(HOST))
 
         with capturedLogs() as events:
             self.first.end()
@@ -323,7 +373,7 @@ class AcceptorTests(TestCase):
         self.assertIn(f"worker 1 has ended with a connection of {HOST}", said(events))
         self.assertEqual(self.second.taken, [])
 
-    def dies(self, descriptor: int, addresses: Addresses, words: bytes) -> None:
+    def dies(self, number: int, descriptor: int, addresses: Addresses, words: bytes) -> None:
         socket.socket(fileno=descriptor).close()
         line: Any = self.first.desk.transport
         line.abortConnection()  # its answer cannot leave any more

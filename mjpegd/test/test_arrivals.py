@@ -12,8 +12,10 @@ from typing_extensions import override
 
 from mjpegd.addresses import Networks
 from mjpegd.admission import Headcount
+from mjpegd.guests import Standing
 from mjpegd.limits import Limits
 from mjpegd.logs import Tally, say_count
+from mjpegd.options import Access
 from mjpegd.test.conversation import Wire
 from mjpegd.workers.arrivals import FIRST_WORDS_S, PLACE_S, Arrival, Arrivals
 from mjpegd.workers.messages import Addresses
@@ -48,19 +50,20 @@ class ArrivalsTests(SynchronousTestCase):
         self.tally = Tally(self.clock, say_count)
         self.headcount = Headcount(self.limits, self.tally)
         self.placed: list[Arrival] = []
-        self.arrivals = self.arrivals_from(None)
+        self.arrivals = self.arrivals_for(Access())
 
-    def arrivals_from(self, networks: Networks | None) -> Arrivals:
+    def arrivals_for(self, access: Access) -> Arrivals:
         return Arrivals(
-            self.headcount, self.clock, self.limits, self.placed.append, networks, self.tally
+            self.headcount, self.clock, self.limits, self.placed.append, access, self.tally
         )
 
     def test_who_comes_from_elsewhere_is_told_so_and_not_counted(self) -> None:
-        self.arrivals = self.arrivals_from(Networks.parse(["192.0.2.0/24"]))
+        self.arrivals = self.arrivals_for(Access(networks=Networks.parse(["192.0.2.0/24"])))
         wire = self.connect()
 
         self.assertTrue(wire.received.startswith(b"RTSP/1.0 403 "))
-        self.arrivals = self.arrivals_from(Networks.parse(["198.51.100.0/24"]))
+        networks = Networks.parse(["198.51.100.0/24"])
+        self.arrivals = self.arrivals_for(Access(networks=networks))
         for _ in range(self.limits.connections):
             self.connect().sent(REQUEST)
         self.assertEqual(len(self.placed), self.limits.connections)
@@ -118,7 +121,8 @@ class ArrivalsTests(SynchronousTestCase):
         wire = self.connect()
         wire.sent(REQUEST)
 
-        with self.placed[0].take() as taken:
+        connection, _ = self.placed[0].take()
+        with connection as taken:
             self.assertTrue(wire.is_closed)
             taken.send(b"answer")
             self.assertEqual(wire.far_end.recv(100), b"answer")
@@ -131,7 +135,8 @@ class ArrivalsTests(SynchronousTestCase):
         left = wire.handle.dup  # looked at before the transport closes it
         wire.abortConnection = lambda: None  # type: ignore[method-assign]  # it would close
 
-        with self.placed[0].take() as taken:
+        connection, _ = self.placed[0].take()
+        with connection as taken:
             self.assertEqual(taken.getpeername(), wire.far_end.getsockname())
             with left() as other, self.assertRaises(OSError):
                 other.getpeername()
@@ -140,9 +145,11 @@ class ArrivalsTests(SynchronousTestCase):
         for _ in range(3):
             wire = self.connect()
             wire.sent(REQUEST)
-            self.addCleanup(self.placed[-1].take().close)
+            connection, presence = self.placed[-1].take()
+            presence.asks(Standing.SEATED)
+            self.addCleanup(connection.close)
 
-        self.assertFalse(self.headcount.connect("192.0.2.9"))
+        self.assertIsNone(self.headcount.connect("192.0.2.9", Standing.KNOWN))
 
     def test_what_cannot_be_taken_counts_until_it_closes(self) -> None:
         wire = self.connect()
@@ -158,14 +165,35 @@ class ArrivalsTests(SynchronousTestCase):
             wire = self.connect()
             wire.close()
 
-        self.assertTrue(self.headcount.connect("192.0.2.9"))
+        for _ in range(3):
+            guest = self.headcount.connect("192.0.2.9", Standing.KNOWN)
+            assert guest is not None
+            guest.asks(Standing.SEATED)
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
     def test_who_is_too_many_is_told_so(self) -> None:
+        for _ in range(3):
+            guest = self.headcount.connect("192.0.2.9", Standing.KNOWN)
+            assert guest is not None
+            guest.asks(Standing.SEATED)
+        wire = self.connect()
+
+        self.assertTrue(wire.received.startswith(b"RTSP/1.0 503 "))
+
+    def test_who_was_silent_longest_gives_way_and_is_told_so(self) -> None:
         wires = [self.connect() for _ in range(4)]
 
-        self.assertTrue(wires[3].received.startswith(b"RTSP/1.0 503 "))
-        self.assertFalse(any(wire.received for wire in wires[:3]))
+        self.assertTrue(wires[0].received.startswith(b"RTSP/1.0 503 "))
+        self.assertEqual([wire.is_closed for wire in wires], [True, False, False, False])
+
+    def test_where_there_are_users_the_silent_have_the_time_of_a_login(self) -> None:
+        self.arrivals = self.arrivals_for(Access(auth=("file:passwords",)))
+        wire = self.connect()
+
+        self.clock.advance(self.limits.login_s - 1)
+        self.assertFalse(wire.is_closed)
+        self.clock.advance(1)
+        self.assertTrue(wire.is_closed)
 
     def test_who_is_not_taken_in_time_is_told_so(self) -> None:
         wire = self.connect()
@@ -189,7 +217,7 @@ class ArrivalsTests(SynchronousTestCase):
     def test_all_that_are_left_can_be_closed(self) -> None:
         wires = [self.connect() for _ in range(3)]
         wires[0].sent(REQUEST)
-        self.addCleanup(self.placed[0].take().close)
+        self.addCleanup(self.placed[0].take()[0].close)
 
         self.arrivals.abort_all()
 

@@ -650,10 +650,11 @@ class SessionTests(LoginCase):
     def test_who_has_not_logged_in_keeps_nothing_alive(self) -> None:
         owner = self.connect("anna")
         owner.play(UDP)
-        self.client.session = owner.session
         for _ in range(4):
             self.server.advance(20, step_s=1)
-            self.client.ask("GET_PARAMETER")
+            stranger = self.server.connect()
+            stranger.session = owner.session
+            stranger.ask("GET_PARAMETER")
 
         self.assertEqual(len(self.server.registry), 0)
 

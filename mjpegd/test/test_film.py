@@ -73,6 +73,7 @@ class OpeningTests(FilmCase):
         self.assertFalse(film.still)
         self.assertFalse(film.timed)
         self.assertEqual((film.times.rate, film.times.count), (RATE, 5))
+        self.assertEqual(film.mean_bytes, sum(map(len, FRAMES)) // 5)
 
     def test_rate_of_the_file(self) -> None:
         film = self.film(avi(FRAMES, rate=(30000, 1001)))

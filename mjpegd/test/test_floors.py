@@ -102,9 +102,10 @@ class FloorTests(SynchronousTestCase):
     def test_nothing_below_imports_what_is_above_it(self) -> None:
         floors = [
             {"limits", "addresses", "cache", "packing", "wishes", "timetable", "pulse"}
-            | {"nonces", "watching"},
-            {"flow", "playhead", "rtp", "workshop", "rights"},
+            | {"nonces", "watching", "demand", "descriptors"},
+            {"flow", "playhead", "rtp", "workshop", "rights", "guests"},
             {"treatment", "admission", "proxied", "users"},
+            {"seats"},
             {"credentials", "passwd", "penalties"},
             {"auth"},
             {"doorkeeper"},

@@ -113,6 +113,33 @@ class StatusTests(MethodTests):
 
         self.assertEqual([client.setup().status for _ in range(2)], [200, 453])
 
+    def test_what_needs_more_than_there_is_is_453(self) -> None:
+        film = FakeFilm()
+        film.mean_bytes = 1000  # at 24 frames a second 192 kbit/s
+        server = Server(Limits(bits_per_s=500_000, viewer_bits_per_s=400_000), film=film)
+        client = server.connect()
+
+        self.assertEqual(client.setup(uri=f"{URL}?fps=60").status, 453)  # 480 kbit/s for one
+        self.assertEqual([client.setup().status for _ in range(3)], [200, 200, 453])
+        client.ask("TEARDOWN")
+        self.assertEqual(client.setup().status, 200)
+
+    def test_speed_is_granted_as_far_as_there_is_bandwidth(self) -> None:
+        film = FakeFilm()
+        film.mean_bytes = 1000
+        server = Server(Limits(bits_per_s=500_000, viewer_bits_per_s=384_000), film=film)
+        client, other = server.connect(), server.connect()
+        for each in (client, other):
+            each.setup()
+
+        answer = other.ask("PLAY", Speed="2")
+        self.assertEqual((answer.status, header(other.ask("PAUSE"), "Speed")), (453, ""))
+        other.ask("TEARDOWN")
+        self.assertEqual(header(client.ask("PLAY", Speed="9"), "Speed"), "2.0")
+        self.assertEqual(other.setup().status, 453)
+        client.ask("PLAY", Speed="1")
+        self.assertEqual(other.setup().status, 200)
+
     def test_an_unknown_session_is_454_whatever_the_method(self) -> None:
         for method, session in product(METHODS, ("1", "x", "a b", "12345678901234567890", ";;")):
             answer = self.client.ask(method, Session=session, Transport=UDP)
@@ -558,7 +585,7 @@ class FormTests(MethodTests):
         self.assertEqual({rendition for _, rendition in film.rendered}, {Rendition(320, 200, 50)})
 
     def test_who_leaves_on_time_is_not_told_when_a_film_ends_that_may_stand_still(self) -> None:
-        slow = FakeFilm(3, Fraction(1_000_000), draw=lambda number: picture(number, mode="L"))
+        slow = FakeFilm(3, Fraction(20_000), draw=lambda number: picture(number, mode="L"))
         self.server.shelf.films["slow"] = slow
         self.server.shelf.films["quick"] = FakeFilm(24)
         for name, agent, has_end in (

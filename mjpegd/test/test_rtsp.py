@@ -29,6 +29,7 @@ from mjpegd.test.conversation import (
     jpegs,
     said,
 )
+from mjpegd.test.logins import EVERYTHING, door, password_of
 from mjpegd.wire.headers import NptRange
 from mjpegd.wire.messages import InterleavedFrame, Response
 from mjpegd.wire.reports import ReceiverReport, ReportBlock
@@ -289,9 +290,12 @@ class LimitTests(SynchronousTestCase):
 
         self.assertTrue(client.wire.is_closed)
 
-    def test_too_many_connections_are_503(self) -> None:
+    def test_too_many_connections_are_503_where_all_have_sessions(self) -> None:
         server = Server(Limits(connections=2))
-        first, second, third = (server.connect(f"192.0.2.{number}") for number in range(3))
+        first, second = (server.connect(f"192.0.2.{number}") for number in range(2))
+        for client in (first, second):
+            client.setup(UDP)
+        third = server.connect("192.0.2.3")
 
         self.assertEqual([answer.status for answer in third.responses()], [503])
         self.assertTrue(third.wire.is_half_closed)
@@ -301,16 +305,92 @@ class LimitTests(SynchronousTestCase):
         self.assertEqual(second.ask("OPTIONS").status, 200)
         self.assertEqual(server.connect().ask("OPTIONS").status, 200)
 
-    def test_too_many_connections_of_one_address_are_503(self) -> None:
-        server = Server(Limits(connections_per_address=1))
-        server.connect("192.0.2.7")
+    def test_who_has_been_without_a_request_or_session_the_longest_gives_way(self) -> None:
+        server = Server(Limits(connections=4))
+        idle, asking, seated, begun = (server.connect(f"192.0.2.{number}") for number in range(4))
+        seated.setup(UDP)
+        begun.send(f"OPTIONS {URL} RTSP/1.0\r\nCSeq: 7\r\n")
+        asking.ask("OPTIONS")
+        newer = [server.connect("192.0.2.9") for _ in range(2)]
 
-        self.assertEqual(server.connect("192.0.2.8").ask("OPTIONS").status, 200)
+        self.assertEqual([answer.status for answer in idle.responses()], [503])
+        self.assertEqual(statuses(begun), [(503, "7")])
+        self.assertTrue(idle.wire.is_closed and begun.wire.is_closed)
+        for client in (asking, seated, *newer):
+            self.assertEqual(client.ask("OPTIONS").status, 200)
+
+    def test_who_gave_up_its_session_may_give_way(self) -> None:
+        server = Server(Limits(connections=1))
+        viewer = server.connect()
+        viewer.setup(UDP)
+        self.assertEqual([answer.status for answer in server.connect().responses()], [503])
+
+        viewer.ask("TEARDOWN")
+
+        self.assertEqual(server.connect().ask("OPTIONS").status, 200)
+        self.assertTrue(viewer.wire.is_closed)
+
+    def test_whose_session_timed_out_may_give_way(self) -> None:
+        server = Server(Limits(connections=1, idle_s=3600.0))
+        viewer = server.connect()
+        viewer.setup(UDP)
+        server.advance(73, step_s=1)
+
+        self.assertEqual(server.connect().ask("OPTIONS").status, 200)
+        self.assertTrue(viewer.wire.is_closed)
+
+    def test_a_laboratory_client_with_a_session_stays(self) -> None:
+        server = Server(Limits(connections=1))
+        student = server.connect()
+        student.send(
+            b"SETUP movie.Mjpeg RTSP/1.0\nCSeq: 1\nTransport: RTP/UDP; client_port= 5000\n"
+        )
+        server.advance(0.1)
+
+        self.assertEqual([answer.status for answer in server.connect().responses()], [503])
+
+    def test_one_address_makes_room_among_its_own(self) -> None:
+        server = Server(Limits(connections_per_address=1))
+        first = server.connect("192.0.2.7")
+
+        other = server.connect("192.0.2.8")
         # An IPv4 address that an IPv6 socket shows is the same address.
-        for host in ("192.0.2.7", "::ffff:192.0.2.7"):
-            refused = server.connect(host)
-            self.assertEqual([answer.status for answer in refused.responses()], [503])
-            refused.close()
+        second = server.connect("::ffff:192.0.2.7")
+
+        self.assertEqual([answer.status for answer in first.responses()], [503])
+        for client in (other, second):
+            self.assertEqual(client.ask("OPTIONS").status, 200)
+
+    def test_where_there_are_users_who_does_not_log_in_is_closed(self) -> None:
+        server = Server(door=door({"anna": EVERYTHING}, everyone='watch = ["live"]'))
+        silent, asking, known, watching = (server.connect() for _ in range(4))
+        known.log_in("anna", password_of("anna"))
+        known.ask("DESCRIBE")
+        watching.setup(TCP, f"{URL.rpartition('/')[0]}/live")
+        for _ in range(int(server.house.limits.login_s / 5)):
+            asking.ask("DESCRIBE")
+            server.advance(5, step_s=1)
+        server.advance(FAREWELL_S, step_s=1)
+
+        closed = [client.wire.is_closed for client in (silent, asking, known, watching)]
+        self.assertEqual(closed, [True, True, False, False])
+
+    def test_who_has_not_logged_in_gives_way_to_others_who_have_not(self) -> None:
+        server = Server(Limits(unauthenticated=2), door=door())
+        known = server.connect()
+        known.log_in("anna", password_of("anna"))
+        known.ask("DESCRIBE")
+        strangers = [server.connect() for _ in range(3)]
+
+        self.assertEqual([client.wire.is_closed for client in strangers], [True, False, False])
+        self.assertFalse(known.wire.is_closed)
+
+    def test_without_users_nobody_is_a_stranger(self) -> None:
+        server = Server(Limits(unauthenticated=1, login_s=1.0))
+        clients = [server.connect() for _ in range(3)]
+        server.advance(10, step_s=1)
+
+        self.assertFalse(any(client.wire.is_closed for client in clients))
 
     def test_a_flood_of_connections_is_closed_without_a_word_and_is_few_lines(self) -> None:
         server = Server(Limits(connections=0))

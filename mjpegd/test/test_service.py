@@ -95,6 +95,15 @@ class MjpegServiceTests(ServiceTestCase):
 
         return Deferred.fromCoroutine(test())
 
+    def test_more_connections_than_files_are_said_and_not_promised(self) -> "Deferred[None]":
+        self.started(f"--media={self.folder({})}", "--max-connections=1000000")
+
+        async def test() -> None:
+            line = await self.heard("--max-connections 1000000: only ")
+            self.assertIn("files open; raise LimitNOFILE=", line)
+
+        return Deferred.fromCoroutine(test())
+
     def test_a_port_in_use_ends_the_start(self) -> None:
         taken = socket.create_server(("127.0.0.1", 0))
         self.addCleanup(taken.close)

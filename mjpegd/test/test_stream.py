@@ -90,6 +90,30 @@ class FilmStreamTestCase(SynchronousTestCase):
         self.stream = FilmStream(self.film, train_cache(10_000_000), workshop())
 
 
+class DemandTests(FilmStreamTestCase):
+    def test_a_film_that_tells_its_mean_size_needs_that_at_the_rate_that_is_wished(self) -> None:
+        self.film.mean_bytes = 1000
+
+        self.assertEqual(self.stream.bits_per_s(Wishes()), 192_000)
+        self.assertEqual(self.stream.bits_per_s(Wishes.parse({"fps": "12"})), 96_000)
+
+    def test_others_need_what_their_frames_had(self) -> None:
+        trains = [self.stream.train(number, PACKING) for number in range(3)]
+
+        octets = [train.payload_octets for train in trains if train is not None]
+        self.assertEqual(self.stream.bits_per_s(Wishes()), sum(octets) * 8 * 24 // 3)
+
+    def test_a_live_stream_needs_what_its_frames_had(self) -> None:
+        source = FakeLive(rate=25.0)
+        stream = LiveStream(source)
+        taken: list[TrainTemplate] = []
+        stream.listen(PACKING, lambda train, _: taken.append(train))
+
+        source.push(small_picture(0), 1.0)
+
+        self.assertEqual(stream.bits_per_s(Wishes()), taken[0].payload_octets * 8 * 25)
+
+
 class TrainTests(FilmStreamTestCase):
     def test_viewers_share_what_was_read_once(self) -> None:
         first = self.stream.train(3, PACKING)

@@ -24,9 +24,11 @@ from mjpegd.workers.messages import (
     Addresses,
     Disconnected,
     GiveBackSeat,
+    GiveWay,
     Line,
     LineFactory,
     Ready,
+    Stands,
     TakeSeat,
     TakeStock,
     Task,
@@ -34,6 +36,7 @@ from mjpegd.workers.messages import (
 from mjpegd.workers.worker import Reactor, Taking, Worker
 
 HOST = "127.0.0.1"
+NUMBER = 7
 URL = f"rtsp://{HOST}/testcard"
 SETUP = (
     f"SETUP {URL} RTSP/1.0\r\nCSeq: 1\r\nTransport: RTP/AVP;unicast;client_port=5000-5001\r\n\r\n"
@@ -54,18 +57,23 @@ class FarEnd(Line):
         return {}
 
     @TakeSeat.responder
-    def take_seat(self, host: str) -> dict[str, bool]:
+    def take_seat(self, host: str, user: str, bits_per_s: int) -> dict[str, str]:
         self.heard.append(("take seat", host))
-        return {"is_free": self.has_room}
+        return {"refusal": "" if self.has_room else "there are too many"}
 
     @GiveBackSeat.responder
-    def give_back_seat(self, host: str) -> dict[str, Any]:
+    def give_back_seat(self, host: str, user: str, bits_per_s: int) -> dict[str, Any]:
         self.heard.append(("give back seat", host))
         return {}
 
     @Disconnected.responder
-    def disconnected(self, host: str) -> dict[str, Any]:
-        self.heard.append(("disconnected", host))
+    def disconnected(self, number: int) -> dict[str, Any]:
+        self.heard.append(("disconnected", str(number)))
+        return {}
+
+    @Stands.responder
+    def stands(self, number: int, standing: str) -> dict[str, Any]:
+        self.heard.append((standing, str(number)))
         return {}
 
 
@@ -151,7 +159,7 @@ class WorkerTests(TestCase):
         client, accepted = self.connection()
         own = Addresses(*accepted.getpeername(), *accepted.getsockname())
         self.client = client
-        self.worker.take_over(accepted.detach(), addresses or own, words)
+        self.worker.take_over(NUMBER, accepted.detach(), addresses or own, words)
         data = await deferToThread(client.recv, 65_536)
         return Response.parse_head(data.partition(b"\r\n\r\n")[0].split(b"\r\n"))
 
@@ -180,7 +188,36 @@ class WorkerTests(TestCase):
         self.client.sendall(f"TEARDOWN {URL} RTSP/1.0\r\nCSeq: 2\r\n\r\n".encode())
         await self.until(lambda: self.line.heard)
         self.client.close()
-        await self.until(lambda: ("disconnected", HOST) in self.line.heard)
+        await self.until(lambda: ("disconnected", str(NUMBER)) in self.line.heard)
+
+    async def test_the_acceptor_hears_what_is_known_of_a_connection(self) -> None:
+        words = b"OPTIONS * RTSP/1.0\r\nCSeq: 1\r\n\r\n"
+
+        await self.answer(None, words)
+        await self.until(lambda: ("known", str(NUMBER)) in self.line.heard)
+
+        await self.answer(None)
+        await self.until(lambda: ("seated", str(NUMBER)) in self.line.heard)
+
+    async def test_of_a_flood_of_requests_the_acceptor_hears_little(self) -> None:
+        words = b"OPTIONS * RTSP/1.0\r\nCSeq: 1\r\n\r\n"
+
+        await self.answer(None, words * 100)
+        self.client.close()
+        await self.until(lambda: ("disconnected", str(NUMBER)) in self.line.heard)
+
+        self.assertLess(len(self.line.heard), 10)
+
+    async def test_a_connection_gives_way_when_the_acceptor_says_so(self) -> None:
+        words = b"OPTIONS * RTSP/1.0\r\nCSeq: 1\r\n\r\n"
+        await self.answer(None, words)
+
+        for number in (NUMBER + 1, NUMBER):
+            self.line.callRemote(GiveWay, number=number)
+        data = await deferToThread(self.client.recv, 65_536)
+
+        self.assertTrue(data.startswith(b"RTSP/1.0 503 "))
+        await self.until(lambda: ("disconnected", str(NUMBER)) in self.line.heard)
 
     async def test_a_proxy_may_tell_whose_it_is(self) -> None:
         addresses = Addresses("127.0.0.9", 40_000, "203.0.113.1", 554)
@@ -191,7 +228,7 @@ class WorkerTests(TestCase):
         transport = Transport.parse(answer.headers.get("Transport") or "")
         self.assertEqual(transport.source, HOST)
         self.client.close()
-        await self.until(lambda: ("disconnected", "127.0.0.9") in self.line.heard)
+        await self.until(lambda: ("disconnected", str(NUMBER)) in self.line.heard)
 
     async def test_a_proxy_may_speak_ipv6(self) -> None:
         addresses = Addresses("2001:db8::7", 40_000, "2001:db8::1", 554)
@@ -203,7 +240,7 @@ class WorkerTests(TestCase):
         lost = socket.socket()
 
         with self.assertRaises(OSError):
-            self.worker.take_over(lost.detach(), Addresses(HOST, 1, HOST, 2), SETUP)
+            self.worker.take_over(NUMBER, lost.detach(), Addresses(HOST, 1, HOST, 2), SETUP)
 
     async def test_it_takes_stock_when_the_acceptor_says_so(self) -> None:
         await self.answer(None)

@@ -2,7 +2,9 @@
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
+from functools import partial
+from itertools import count
 from typing import Any
 
 from twisted.internet.defer import Deferred
@@ -11,8 +13,9 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from typing_extensions import override
 
-from mjpegd.admission import Admission
+from mjpegd.admission import Admission, Presence, Seat
 from mjpegd.errors import ConfigurationError, RTSPError
+from mjpegd.guests import Standing
 from mjpegd.logs import Tally
 from mjpegd.options import Settings
 from mjpegd.ports import Pair, close_pairs
@@ -23,12 +26,15 @@ from mjpegd.workers.first_words import named_worker
 from mjpegd.workers.messages import (
     MAX_VALUE_BYTES,
     Announce,
+    ChangeSeat,
     Disconnected,
     GiveBackSeat,
+    GiveWay,
     HandOver,
     Line,
     ReadAgain,
     Ready,
+    Stands,
     Stop,
     TakeSeat,
     TakeStock,
@@ -47,8 +53,8 @@ class Post(Line):
         left: Called when it can be given none any more.
 
     Attributes:
-        connections: Connections that it has, by address.
-        seats: Sessions that it has, by address.
+        connections: Connections that it has, by their numbers.
+        seats: What its sessions take.
     """
 
     def __init__(
@@ -60,24 +66,28 @@ class Post(Line):
     ) -> None:
         super().__init__()
         self.number = number
-        self.connections: Counter[str] = Counter()
-        self.seats: Counter[str] = Counter()
+        self.connections: dict[int, Presence] = {}
+        self.seats: Counter[Seat] = Counter()
         self._admission = admission
         self._joined = joined
         self._left = left
+        self._numbers = count(1)
 
     @property
     def load(self) -> int:
         """How busy it is: a viewer counts when it comes, and again when it has a session."""
-        return self.connections.total() + self.seats.total()
+        return len(self.connections) + self.seats.total()
 
     def hand_over(self, arrival: Arrival) -> None:
         """Give it a connection. One that it does not survive is not given to another."""
         host, said, addresses = arrival.host, arrival.said, arrival.addresses
-        connection = arrival.take()
-        self.connections[host] += 1
+        connection, presence = arrival.take()
+        number = next(self._numbers)
+        self.connections[number] = presence
+        presence.give_way = partial(self.callRemote, GiveWay, number=number)
         done = self.callRemote(
             HandOver,
+            number=number,
             connection=connection.fileno(),
             said=said[:MAX_VALUE_BYTES],
             said_then=said[MAX_VALUE_BYTES:],
@@ -97,28 +107,52 @@ class Post(Line):
         self._joined(self)
         return {}
 
+    @Stands.responder
+    def stands(self, number: int, standing: str) -> dict[str, Any]:
+        """It has heard of one of its connections."""
+        self.connections[number].asks(Standing(standing))
+        return {}
+
     @Disconnected.responder
-    def disconnected(self, host: str) -> dict[str, Any]:
+    def disconnected(self, number: int) -> dict[str, Any]:
         """One of its connections has closed."""
-        self.connections[host] -= 1
-        self._admission.disconnect(host)
+        self.connections.pop(number).leaves()
         return {}
 
     @TakeSeat.responder
-    def take_seat(self, host: str) -> "Deferred[dict[str, bool]]":
+    def take_seat(self, **seat: Any) -> "Deferred[dict[str, str]]":
         """It wants to make a session."""
-        return self._admission.take_seat(host).addCallbacks(self._seated, _refused, (host,))
+        taken = Seat(**seat)
+        return self._admission.take_seat(taken).addCallbacks(self._seated, _refused, (taken,))
 
-    def _seated(self, _: None, host: str) -> dict[str, bool]:
-        self.seats[host] += 1
-        return {"is_free": True}
+    def _seated(self, _: None, seat: Seat) -> dict[str, str]:
+        self.seats[seat] += 1
+        return {"refusal": ""}
+
+    @ChangeSeat.responder
+    def change_seat(self, wanted_bits_per_s: int, **seat: Any) -> "Deferred[dict[str, str]]":
+        """One of its sessions wants to need another bandwidth."""
+        old = Seat(**seat)
+        new = replace(old, bits_per_s=wanted_bits_per_s)
+        changed = self._admission.change_seat(old, new)
+        return changed.addCallbacks(self._changed, _refused, (old, new))
+
+    def _changed(self, _: None, old: Seat, new: Seat) -> dict[str, str]:
+        self._forget(old)
+        return self._seated(None, new)
 
     @GiveBackSeat.responder
-    def give_back_seat(self, host: str) -> dict[str, Any]:
+    def give_back_seat(self, **seat: Any) -> dict[str, Any]:
         """One of its sessions has ended."""
-        self.seats[host] -= 1
-        self._admission.give_back_seat(host)
+        given = Seat(**seat)
+        self._forget(given)
+        self._admission.give_back_seat(given)
         return {}
+
+    def _forget(self, seat: Seat) -> None:
+        self.seats[seat] -= 1
+        if not self.seats[seat]:
+            del self.seats[seat]  # or everybody who ever came would stay
 
     @override
     def connectionLost(self, reason: Failure = connectionDone) -> None:
@@ -130,15 +164,15 @@ class Post(Line):
                 worker=self.number,
                 viewers=viewers,
             )
-        for host in self.connections.elements():
-            self._admission.disconnect(host)
-        for host in self.seats.elements():
-            self._admission.give_back_seat(host)
+        for presence in self.connections.values():
+            presence.leaves()
+        for seat in self.seats.elements():
+            self._admission.give_back_seat(seat)
 
 
-def _refused(failure: Failure) -> dict[str, bool]:
+def _refused(failure: Failure) -> dict[str, str]:
     failure.trap(RTSPError)
-    return {"is_free": False}
+    return {"refusal": failure.getErrorMessage()}
 
 
 class Acceptor:
@@ -164,7 +198,7 @@ class Acceptor:
         tally: Tally,
     ) -> None:
         self.factory = Arrivals(
-            admission, reactor, settings.limits, self._place, settings.access.networks, tally
+            admission, reactor, settings.limits, self._place, settings.access, tally
         )
         self._users = settings.access.users
         self._pairs = pairs
@@ -200,7 +234,7 @@ class Acceptor:
         _log.info(
             "now: {connections} connections and {sessions} sessions with {workers} workers, "
             "{waiting} connections that have said nothing yet",
-            connections=sum(post.connections.total() for post in posts),
+            connections=sum(len(post.connections) for post in posts),
             sessions=sum(post.seats.total() for post in posts),
             workers=len(posts),
             waiting=self.factory.waiting,

@@ -12,11 +12,13 @@ from twisted.python.failure import Failure
 from typing_extensions import override
 from zope.interface import implementer
 
-from mjpegd.addresses import Networks, plain_host
-from mjpegd.admission import Admission, Refusals
+from mjpegd.addresses import plain_host
+from mjpegd.admission import Admission, Presence, Refusals
 from mjpegd.flow import Alarm, StreamTransport
+from mjpegd.guests import Standing
 from mjpegd.limits import Limits
 from mjpegd.logs import Tally
+from mjpegd.options import Access
 from mjpegd.wire.messages import Response
 from mjpegd.workers.first_words import is_enough
 from mjpegd.workers.messages import Addresses
@@ -35,7 +37,7 @@ class Arrivals(ServerFactory):
         clock: Time.
         limits: How long a connection may say nothing.
         place: Called with each that has said enough.
-        networks: From where they are taken; None for anywhere.
+        access: From where they are taken, and whether there are users who log in.
         tally: Counts those from elsewhere.
     """
 
@@ -47,13 +49,14 @@ class Arrivals(ServerFactory):
         clock: IReactorTime,
         limits: Limits,
         place: "Callable[[Arrival], None]",
-        networks: Networks | None,
+        access: Access,
         tally: Tally,
     ) -> None:
-        self.admission = admission
-        self.idle_s = limits.idle_s
+        self._admission = admission
+        self.silence_s = min(limits.idle_s, limits.login_s) if access.needs_login else limits.idle_s
         self.place = place
-        self._networks = networks
+        self._networks = access.networks
+        self._standing = Standing.STRANGER if access.needs_login else Standing.KNOWN
         self._tally = tally
         self._clock = clock
         self._refusals = Refusals(clock)
@@ -64,9 +67,10 @@ class Arrivals(ServerFactory):
         host = plain_host(getattr(addr, "host", ""))
         if self._networks is not None and host not in self._networks:
             return self._refusals.outsider(self._tally)
-        if not self.admission.connect(host):
+        presence = self._admission.connect(host, self._standing)
+        if presence is None:
             return self._refusals.protocol()
-        arrival = Arrival(self, host, Alarm(self._clock))
+        arrival = Arrival(self, host, Alarm(self._clock), presence)
         self._present.add(arrival)
         return arrival
 
@@ -95,6 +99,7 @@ class Arrival(Protocol):
         factory: Where it came in.
         host: The client's address.
         alarm: Rings when it was waited for long enough.
+        presence: The connection, as it is counted.
 
     Attributes:
         said: What was read of it.
@@ -104,16 +109,18 @@ class Arrival(Protocol):
     factory: Arrivals
     transport: StreamTransport
 
-    def __init__(self, factory: Arrivals, host: str, alarm: Alarm) -> None:
+    def __init__(self, factory: Arrivals, host: str, alarm: Alarm, presence: Presence) -> None:
         self.factory = factory
         self.host = host
         self.said = b""
+        self._presence = presence
         self._alarm = alarm
         self.is_here = True
 
     @override
     def connectionMade(self) -> None:
-        self._alarm.set(self.factory.idle_s, self.transport.abortConnection)
+        self._presence.give_way = self._refuse
+        self._alarm.set(self.factory.silence_s, self.transport.abortConnection)
 
     @override
     def dataReceived(self, data: bytes) -> None:
@@ -139,10 +146,10 @@ class Arrival(Protocol):
         self.factory.forget(self)
         if self.is_here:
             self.is_here = False
-            self.factory.admission.disconnect(self.host)
+            self._presence.leaves()
 
-    def take(self) -> socket.socket:
-        """The connection itself; from now on it counts as somebody else's.
+    def take(self) -> tuple[socket.socket, Presence]:
+        """The connection itself, and how it is counted: from now on as somebody else's.
 
         Twisted's transport would shut it down for everybody who holds it. So that it closes its
         end as it always does, it is left with a socket in place of this one that leads nowhere.
@@ -153,7 +160,7 @@ class Arrival(Protocol):
             os.dup2(nowhere.fileno(), handle.fileno(), inheritable=False)
         self.is_here = False
         self.transport.abortConnection()
-        return taken
+        return taken, self._presence
 
     @property
     def addresses(self) -> Addresses:

@@ -38,10 +38,19 @@ class Addresses:
 
 # Fields of messages; AMP wants them in lists.
 _Fields = list[tuple[bytes, amp.Argument]]
-_HOST: _Fields = [(b"host", amp.Unicode())]
+_NUMBER: _Fields = [(b"number", amp.Integer())]
+_STANDING: _Fields = [*_NUMBER, (b"standing", amp.Unicode())]
+_SEAT: _Fields = [
+    (b"host", amp.Unicode()),
+    (b"user", amp.Unicode()),
+    (b"bits_per_s", amp.Integer()),
+]
+_OTHER_SEAT: _Fields = [*_SEAT, (b"wanted_bits_per_s", amp.Integer())]
 _BASE_URL: _Fields = [(b"base_url", amp.Unicode())]
-_IS_FREE: _Fields = [(b"is_free", amp.Boolean())]
+# Why there is no room; empty where there is.
+_REFUSAL: _Fields = [(b"refusal", amp.Unicode())]
 _CONNECTION: _Fields = [
+    *_NUMBER,
     (b"connection", amp.Descriptor()),
     (b"host", amp.Unicode()),
     (b"port", amp.Integer()),
@@ -55,7 +64,7 @@ _CONNECTION: _Fields = [
 class HandOver(amp.Command):
     """To a worker: a connection is yours, with what was read of it; answered when it is taken.
 
-    Besides the connection there are the fields of its `Addresses`.
+    Besides the connection there are the fields of its `Addresses`, and a number of its own.
     """
 
     arguments = _CONNECTION
@@ -92,24 +101,45 @@ class Ready(amp.Command):
     requiresAnswer = False
 
 
+class GiveWay(amp.Command):
+    """To a worker: close this connection, somebody else needs its place."""
+
+    arguments = _NUMBER
+    requiresAnswer = False
+
+
+class Stands(amp.Command):
+    """To the acceptor: a request has come of a connection, or more is known of it."""
+
+    arguments = _STANDING
+    requiresAnswer = False
+
+
 class Disconnected(amp.Command):
     """To the acceptor: a connection that was handed over has closed."""
 
-    arguments = _HOST
+    arguments = _NUMBER
     requiresAnswer = False
 
 
 class TakeSeat(amp.Command):
-    """To the acceptor: is there room for one more session of this address?"""
+    """To the acceptor: is there room for one more session?"""
 
-    arguments = _HOST
-    response = _IS_FREE
+    arguments = _SEAT
+    response = _REFUSAL
+
+
+class ChangeSeat(amp.Command):
+    """To the acceptor: may a session need another bandwidth?"""
+
+    arguments = _OTHER_SEAT
+    response = _REFUSAL
 
 
 class GiveBackSeat(amp.Command):
     """To the acceptor: a session has ended."""
 
-    arguments = _HOST
+    arguments = _SEAT
     requiresAnswer = False
 
 

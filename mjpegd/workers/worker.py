@@ -1,6 +1,8 @@
 """A worker: serves the viewers whose connections the acceptor hands to it."""
 
 import socket
+from collections.abc import Callable
+from dataclasses import asdict
 from typing import Any, cast
 
 from twisted.internet.address import IPv4Address, IPv6Address
@@ -8,12 +10,15 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IAddress, IProtocol, IReactorCore, ITCPTransport
 from twisted.internet.protocol import Protocol, ServerFactory, connectionDone
 from twisted.logger import Logger
+from twisted.protocols.amp import Command
 from twisted.protocols.policies import ProtocolWrapper, WrappingFactory
 from twisted.python.failure import Failure
 from typing_extensions import override
 
 from mjpegd.addresses import is_ipv6, plain_host
+from mjpegd.admission import Seat
 from mjpegd.errors import ConfigurationError, RTSPError
+from mjpegd.guests import Standing
 from mjpegd.logs import Tally, say_count
 from mjpegd.ports import Pair
 from mjpegd.rtsp import RTSPFactory
@@ -22,13 +27,16 @@ from mjpegd.workers.first_words import prefix
 from mjpegd.workers.messages import (
     Addresses,
     Announce,
+    ChangeSeat,
     Disconnected,
     GiveBackSeat,
+    GiveWay,
     HandOver,
     Line,
     LineFactory,
     ReadAgain,
     Ready,
+    Stands,
     Stop,
     TakeSeat,
     TakeStock,
@@ -36,6 +44,10 @@ from mjpegd.workers.messages import (
 )
 
 _log = Logger()
+
+# Requests on a connection without a session are told to the acceptor so far apart at least: it is
+# to know who was heard of lately, and not to be told of a flood by a flood.
+TELL_INTERVAL_S = 1.0
 
 
 class Reactor(TheatreReactor, IReactorCore):
@@ -54,11 +66,12 @@ class Worker:
     def __init__(self, task: Task, reactor: Reactor, pair: Pair) -> None:
         self._reactor = reactor
         self._desk = Desk(self)
+        self._admission = FarAdmission(self._desk, reactor.seconds)
         self._theatre = Theatre(
             task.settings,
             reactor,
             pair,
-            FarAdmission(self._desk),
+            self._admission,
             Tally(reactor, say_count),
             bytes.fromhex(task.key),
             prefix(task.number),
@@ -102,7 +115,11 @@ class Worker:
         """Say in the log what there is now."""
         self._theatre.take_stock()
 
-    def take_over(self, descriptor: int, addresses: Addresses, said: bytes) -> None:
+    def give_way(self, number: int) -> None:
+        """Close a connection, if it is still there."""
+        self._admission.give_way(number)
+
+    def take_over(self, number: int, descriptor: int, addresses: Addresses, said: bytes) -> None:
         """Serve a connection as if it had come in here.
 
         Raises:
@@ -111,6 +128,7 @@ class Worker:
         with socket.socket(fileno=descriptor) as connection:
             knows = addresses == _addresses_of(connection)
             taking = Taking(self._theatre.factory, None if knows else addresses)
+            self._admission.expect(number)
             self._reactor.adoptStreamConnection(connection.fileno(), connection.family, taking)
         taking.hear(said)
 
@@ -136,14 +154,19 @@ class Desk(Line):
 
     @HandOver.responder
     def hand_over(
-        self, connection: int, said: bytes, said_then: bytes, **addresses: Any
+        self, number: int, connection: int, said: bytes, said_then: bytes, **addresses: Any
     ) -> dict[str, Any]:
         """A connection comes."""
-        who = Addresses(**addresses)
         try:
-            self._worker.take_over(connection, who, said + said_then)
+            self._worker.take_over(number, connection, Addresses(**addresses), said + said_then)
         except OSError:
-            self.callRemote(Disconnected, host=who.host)
+            self.callRemote(Disconnected, number=number)
+        return {}
+
+    @GiveWay.responder
+    def give_way(self, number: int) -> dict[str, Any]:
+        """Somebody else needs the place of a connection."""
+        self._worker.give_way(number)
         return {}
 
     @Announce.responder
@@ -182,31 +205,93 @@ class FarAdmission:
 
     Args:
         line: To the acceptor.
+        seconds: The time.
+
+    Attributes:
+        present: The connections of this worker, by the numbers that the acceptor gave them.
     """
 
-    def __init__(self, line: Line) -> None:
+    def __init__(self, line: Line, seconds: Callable[[], float]) -> None:
         self._line = line
+        self._seconds = seconds
+        self._coming = 0
+        self.present: dict[int, FarPresence] = {}
 
-    def connect(self, host: str) -> bool:
+    def expect(self, number: int) -> None:
+        """The next connection is this one."""
+        self._coming = number
+
+    def connect(self, host: str, standing: Standing) -> "FarPresence":
         """It was counted before it was handed over."""
-        return True
+        presence = FarPresence(self._coming, self._line, self._seconds, self.present)
+        self.present[self._coming] = presence
+        return presence
 
-    def disconnect(self, host: str) -> None:
-        """A connection has closed."""
-        self._line.callRemote(Disconnected, host=host)
+    def give_way(self, number: int) -> None:
+        """Close a connection, if it is still there."""
+        if number in self.present:
+            self.present[number].give_way()
 
-    async def _take_seat(self, host: str) -> None:
-        answer = await self._line.callRemote(TakeSeat, host=host)
-        if not answer["is_free"]:
-            raise RTSPError(453, "there are too many sessions already")
+    async def _ask(self, command: type[Command], **fields: Any) -> None:
+        answer = await self._line.callRemote(command, **fields)
+        if answer["refusal"]:
+            raise RTSPError(453, answer["refusal"])
 
-    def take_seat(self, host: str) -> "Deferred[None]":
+    def take_seat(self, seat: Seat) -> "Deferred[None]":
         """Ask for one more session."""
-        return Deferred.fromCoroutine(self._take_seat(host))
+        return Deferred.fromCoroutine(self._ask(TakeSeat, **asdict(seat)))
 
-    def give_back_seat(self, host: str) -> None:
+    def change_seat(self, seat: Seat, other: Seat) -> "Deferred[None]":
+        """Ask for another bandwidth."""
+        wanted = other.bits_per_s
+        return Deferred.fromCoroutine(
+            self._ask(ChangeSeat, **asdict(seat), wanted_bits_per_s=wanted)
+        )
+
+    def give_back_seat(self, seat: Seat) -> None:
         """A session has ended."""
-        self._line.callRemote(GiveBackSeat, host=host)
+        self._line.callRemote(GiveBackSeat, **asdict(seat))
+
+
+class FarPresence:
+    """A connection that the acceptor counts (see `mjpegd.admission.Presence`).
+
+    Args:
+        number: What the acceptor calls it.
+        line: To the acceptor.
+        seconds: The time.
+        present: All connections, by their numbers; it takes itself out.
+    """
+
+    def __init__(
+        self,
+        number: int,
+        line: Line,
+        seconds: Callable[[], float],
+        present: "dict[int, FarPresence]",
+    ) -> None:
+        self.give_way: Callable[[], None] = lambda: None
+        self._number = number
+        self._line = line
+        self._seconds = seconds
+        self._present = present
+        self._told: Standing | None = None
+        self._told_s = 0.0
+
+    def asks(self, standing: Standing) -> None:
+        """Tell the acceptor, but of requests alone not too often."""
+        now_s = self._seconds()
+        if standing is self._told and (
+            standing is Standing.SEATED or now_s - self._told_s < TELL_INTERVAL_S
+        ):
+            return
+        self._told, self._told_s = standing, now_s
+        self._line.callRemote(Stands, number=self._number, standing=standing.value)
+
+    def leaves(self) -> None:
+        """It has closed."""
+        if self._present.pop(self._number, None) is not None:
+            self._line.callRemote(Disconnected, number=self._number)
 
 
 class Taking(ServerFactory):

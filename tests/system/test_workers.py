@@ -231,19 +231,30 @@ class LimitTests(WorkersTestCase):
 
     def test_connections_are_limited_over_all_workers(self) -> None:
         daemon = self.running({}, WORKERS, "--max-connections=3")
-        clients = [Client("127.0.0.1", daemon.port) for _ in range(3)]
-        for client in clients:
-            self.addCleanup(client.close)
-            self.assertEqual(client.ask("OPTIONS", "*").status, 200)
+        viewers = [self.viewer(daemon, "testcard") for _ in range(3)]
 
         with Client("127.0.0.1", daemon.port) as other:
             self.assertEqual(other.next_response().status, 503)
 
-        clients[0].close()
+        viewers[0].close()
         daemon.wait_for_line("connections beyond the limit")
         time.sleep(0.2)
         with Client("127.0.0.1", daemon.port) as other:
             self.assertEqual(other.ask("OPTIONS", "*").status, 200)
+
+    def test_a_connection_without_a_session_gives_way_whoever_has_it(self) -> None:
+        daemon = self.running({}, WORKERS, "--max-connections=4")
+        viewers = [self.viewer(daemon, "testcard") for _ in range(2)]
+        idle = [Client("127.0.0.1", daemon.port) for _ in range(2)]
+        for client in idle:
+            self.addCleanup(client.close)
+            self.assertEqual(client.ask("OPTIONS", "*").status, 200)
+
+        newest = self.viewer(daemon, "testcard")
+
+        self.assertEqual(idle[0].next_response().status, 503)
+        for client in (*viewers, idle[1], newest):
+            self.assertEqual(client.ask("OPTIONS", "*").status, 200)
 
 
 class EndTests(WorkersTestCase):
