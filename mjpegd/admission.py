@@ -14,7 +14,7 @@ from typing_extensions import override
 
 from mjpegd.addresses import household
 from mjpegd.errors import RTSPError
-from mjpegd.flow import Alarm
+from mjpegd.flow import Alarm, say_no_more
 from mjpegd.guests import Guest, Guests, Standing
 from mjpegd.limits import Limits
 from mjpegd.logs import Tally
@@ -171,15 +171,17 @@ class Refusals:
 
     Args:
         clock: Time.
+        most: How many at the same time.
     """
 
-    def __init__(self, clock: IReactorTime) -> None:
+    def __init__(self, clock: IReactorTime, most: int = MAX_REFUSALS) -> None:
         self._clock = clock
+        self._most = most
         self._under_way = 0
 
     def protocol(self, status: int = 503) -> "Refusal | None":
         """For one connection more; None if it is to be closed without a word."""
-        if self._under_way >= MAX_REFUSALS:
+        if self._under_way >= self._most:
             return None
         self._under_way += 1
         return Refusal(status, self._clock, self._gone)
@@ -213,7 +215,7 @@ class Refusal(protocol.Protocol):
     def connectionMade(self) -> None:
         self.transport.write(Response(self._status).to_bytes())
         # Closing before its request was taken would reset the connection, and it with the answer.
-        self.transport.loseWriteConnection()
+        say_no_more(self.transport)
         self._farewell.set(FAREWELL_S, self.transport.abortConnection)
 
     @override

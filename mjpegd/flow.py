@@ -8,6 +8,7 @@ from twisted.internet.interfaces import (
     IDelayedCall,
     IPushProducer,
     IReactorTime,
+    ISSLTransport,
     ISystemHandle,
     ITCPTransport,
     ITransport,
@@ -28,6 +29,32 @@ def system_socket(transport: ITransport) -> socket.socket | None:
     """The socket that a transport writes to as it is told; None with TLS in between, or none."""
     handle = transport.getHandle() if ISystemHandle.providedBy(transport) else None
     return handle if isinstance(handle, socket.socket) else None
+
+
+class IEncrypted(Interface):
+    """A transport whose bytes are encrypted on their way to the client, though not by itself."""
+
+
+def is_encrypted(transport: ITransport) -> bool:
+    """Whether what travels on it is encrypted, here or by a proxy in front that says so."""
+    return has_tls(transport) or IEncrypted.providedBy(transport)
+
+
+def has_tls(transport: ITransport) -> bool:
+    """Whether it encrypts what is written to it."""
+    return ISSLTransport.providedBy(transport)
+
+
+def say_no_more(transport: ITCPTransport) -> None:
+    """Tell the client that nothing follows what is written; what it still sends can be read.
+
+    TLS has a message of its own for that (RFC 8446 section 6.1). Closing half of the connection
+    below it would cut off what it has not encrypted yet.
+    """
+    if has_tls(transport):
+        transport.loseConnection()
+    else:
+        transport.loseWriteConnection()
 
 
 class StreamTransport(ITCPTransport, Consumer, IPushProducer, ISystemHandle):

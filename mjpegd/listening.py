@@ -1,7 +1,9 @@
 """Where viewers come in: the RTSP port, or endpoints that Twisted knows by their description."""
 
 import os
+import socket
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
 from twisted.internet.defer import Deferred, maybeDeferred
@@ -19,11 +21,20 @@ from twisted.python.failure import Failure
 
 from mjpegd.errors import ConfigurationError
 from mjpegd.logs import shown
-from mjpegd.options import Settings
+from mjpegd.options import ENCRYPTED_ENDPOINTS, Settings
 from mjpegd.ports import bind_stream, explained, url_of
 from mjpegd.proxied import PROXY_PREFIX, Proxied
 
 _log = Logger()
+
+# Schemes of URLs.
+PLAIN, ENCRYPTED = "rtsp", "rtsps"
+
+
+@dataclass(frozen=True, slots=True)
+class _Port:
+    scheme: str
+    listening: IListeningPort
 
 
 class ListeningReactor(IReactorTime, IReactorSocket):
@@ -37,6 +48,7 @@ class Listening:
         settings: Where to listen.
         reactor: Where they are read.
         factory: What connections are given to.
+        encrypted: What those to the port of TLS are given to; None where there is none.
         cannot: Called when an endpoint turns out later not to be possible.
     """
 
@@ -45,13 +57,15 @@ class Listening:
         settings: Settings,
         reactor: ListeningReactor,
         factory: ServerFactory,
+        encrypted: ServerFactory | None,
         cannot: Callable[[ConfigurationError], None],
     ) -> None:
         self._settings = settings
         self._reactor = reactor
         self._factory = factory
+        self._encrypted = encrypted
         self._cannot = cannot
-        self._ports: list[IListeningPort] = []
+        self._ports: list[_Port] = []
         self._opening: list[Deferred[None]] = []
         self._refusals: list[ConfigurationError] = []
 
@@ -66,11 +80,13 @@ class Listening:
             self._open_endpoint(description)
         if self._refusals:
             raise self._refusals[0]
-        if not settings.listen:
+        tls = settings.tls
+        if not settings.listen and not (tls and tls.is_only):
             sock = bind_stream(settings.interface, settings.port)
-            port = self._reactor.adoptStreamPort(sock.fileno(), sock.family, self._factory)
-            sock.close()  # the port has a copy of its own
-            self._ports.append(port)
+            self._adopt(sock, self._factory, PLAIN)
+        if tls and self._encrypted is not None:
+            sock = bind_stream(settings.interface, tls.port, "--tls-port")
+            self._adopt(sock, self._encrypted, ENCRYPTED)
 
     async def opened(self) -> bool:
         """Wait until all are open; False if one cannot be had."""
@@ -80,13 +96,18 @@ class Listening:
 
     def places(self) -> list[str]:
         """Where the daemon listens; addresses as base URLs."""
-        return [_place(port.getHost()) for port in self._ports]
+        return [_place(port.scheme, port.listening.getHost()) for port in self._ports]
 
     async def close(self) -> None:
         """Let nobody in any more."""
         ports, self._ports = self._ports, []
         for port in ports:
-            await maybeDeferred(port.stopListening)
+            await maybeDeferred(port.listening.stopListening)
+
+    def _adopt(self, sock: socket.socket, factory: ServerFactory, scheme: str) -> None:
+        port = self._reactor.adoptStreamPort(sock.fileno(), sock.family, factory)
+        sock.close()  # the port has a copy of its own
+        self._ports.append(_Port(scheme, port))
 
     def _open_endpoint(self, description: str) -> None:
         factory = self._factory
@@ -97,8 +118,12 @@ class Listening:
         except Exception as fault:  # whatever the parser of an endpoint raises
             raise _no_endpoint(description, fault) from None
         self._opening.append(
-            opening.addCallbacks(self._ports.append, self._failed, errbackArgs=(description,))
+            opening.addCallbacks(self._opened, self._failed, (description,), {}, (description,))
         )
+
+    def _opened(self, listening: IListeningPort, description: str) -> None:
+        is_encrypted = description.startswith(ENCRYPTED_ENDPOINTS)
+        self._ports.append(_Port(ENCRYPTED if is_encrypted else PLAIN, listening))
 
     def _failed(self, failure: Failure, description: str) -> None:
         # Most endpoints fail at once, and `open` with them; some only when the daemon runs.
@@ -107,9 +132,9 @@ class Listening:
         self._cannot(refusal)
 
 
-def _place(host: IAddress) -> str:
+def _place(scheme: str, host: IAddress) -> str:
     if isinstance(host, IPv4Address | IPv6Address):
-        return url_of(host.host, host.port)
+        return url_of(scheme, host.host, host.port)
     if isinstance(host, UNIXAddress) and host.name:
         return f"unix:{shown(os.fsdecode(host.name))}"
     return str(host)

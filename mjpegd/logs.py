@@ -34,6 +34,12 @@ def say_count(kind: str, count: int) -> None:
     _log.warn("{count} {kind}", count=count, kind=kind)
 
 
+def openssl_reason(fault: BaseException) -> str:
+    """What OpenSSL has to say of a fault, without the names of its functions."""
+    errors = fault.args[0] if fault.args and isinstance(fault.args[0], list) else []
+    return ", ".join(str(error[-1]) for error in errors) or str(fault)
+
+
 class Tally:
     """Counts things that may come in floods, and says them once per interval.
 

@@ -160,9 +160,13 @@ class Exchange:
 
     @property
     def is_reached_by_udp(self) -> bool:
-        """A client on a Unix socket has no address, and one on IPv6 may be out of reach."""
+        """Whether media may and can go to the client over UDP as it is.
+
+        What is asked for on an encrypted connection is not sent for everybody to see. A client on
+        a Unix socket has no address, and one on IPv6 may be out of reach.
+        """
         host = self.connection.host
-        return bool(host) and self.house.ports.reaches(host)
+        return not self.connection.is_secure and bool(host) and self.house.ports.reaches(host)
 
     @property
     def url(self) -> StreamURL:
@@ -184,7 +188,8 @@ class Exchange:
     @property
     def server_url(self) -> str:
         """The server as the client reached it."""
-        return f"rtsp://{in_url(self.connection.local_host, self.connection.local_port)}/"
+        scheme = "rtsps" if self.connection.is_secure else "rtsp"
+        return f"{scheme}://{in_url(self.connection.local_host, self.connection.local_port)}/"
 
 
 async def answer(exchange: Exchange) -> Response:

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from importlib import import_module
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, ClassVar, NoReturn
@@ -54,6 +55,7 @@ _BITS = {"k": 1000, "M": 1_000_000, "G": 1_000_000_000}
 # Their numbers stand in identifiers of sessions as two digits.
 MAX_WORKERS = 64
 ENCRYPTED_ENDPOINTS = ("ssl:", "tls:", "haproxy:ssl:", "haproxy:tls:")
+DEFAULT_TLS_PORT = "8322"
 # Python, PyAV and one film of moderate size.
 MIN_DECODER_MIB = 256
 
@@ -105,6 +107,23 @@ class Access:
 
 
 @dataclass(frozen=True, slots=True)
+class Tls:
+    """Encrypted connections.
+
+    Attributes:
+        port: Their TCP port; 0 for any.
+        certificate: A file with the server's certificate.
+        private_key: A file with its key; may be the same.
+        is_only: There is no port for others.
+    """
+
+    port: int
+    certificate: Path
+    private_key: Path
+    is_only: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """What the operator chose, checked.
 
@@ -122,6 +141,7 @@ class Settings:
         segments: The kernel may cut frames into packets.
         making: How pictures are made that cannot be sent as they are.
         access: Who may watch.
+        tls: How connections are encrypted; None where none is.
         limits: Bounds on remote input.
     """
 
@@ -138,6 +158,7 @@ class Settings:
     segments: bool
     making: Making
     access: Access
+    tls: Tls | None
     limits: Limits
 
     @property
@@ -185,6 +206,26 @@ where PyAV is installed (pip install 'mjpegd[containers]')."""
             None,
             "A file that says who may watch what; mjpegd-passwd FILE USER makes it. It is read "
             "again when it changes. [default: everybody may watch everything]",
+        ],
+        [
+            "certificate",
+            "c",
+            None,
+            "A file with the server's certificate and those that vouch for it (PEM), for rtsps:// "
+            "on --tls-port. It is read again when it changes.",
+        ],
+        [
+            "private-key",
+            "k",
+            None,
+            "A file with the key of the certificate. [default: it is in the same file]",
+        ],
+        [
+            "tls-port",
+            None,
+            DEFAULT_TLS_PORT,
+            "TCP port for encrypted RTSP, if there is a --certificate; 322 is the usual one, but "
+            "needs rights. 0 takes any free one and logs it.",
         ],
         [
             "frame-rate",
@@ -290,6 +331,7 @@ where PyAV is installed (pip install 'mjpegd[containers]')."""
         ["max-body-size", None, "16384", "Bytes of a request's body."],
     ]
     optFlags: ClassVar[list[list[str | None]]] = [
+        ["tls-only", None, "Open no port for connections that are not encrypted."],
         ["loop", "l", "Repeat every film without end, but for URLs that end in ?loop=0."],
         [
             "no-gso",
@@ -423,6 +465,7 @@ def _checked(options: Mapping[str, Any]) -> Settings:  # Any: usage.Options is a
             max_height=_whole(options, "max-height", MIN_SIDE_PIXELS, MAX_SIDE_PIXELS),
         ),
         access=_access(options),
+        tls=_tls(options),
         limits=_limits(options),
     )
 
@@ -467,6 +510,45 @@ def _access(options: Mapping[str, Any]) -> Access:
         auth=tuple(options["auth"]),
         networks=networks,
     )
+
+
+def _tls(options: Mapping[str, Any]) -> Tls | None:
+    certificate, key = options["certificate"], options["private-key"]
+    port = _whole(options, "tls-port", 0, MAX_PORT)
+    if certificate is None:
+        _refuse_tls_options(options)
+        return None
+    for name, path in (("certificate", certificate), ("private-key", key)):
+        if path == "":
+            raise usage.UsageError(f"--{name}: the name of a file is needed")
+    if options["tls-only"] and options["listen"]:
+        raise usage.UsageError("--tls-only and --listen exclude each other")
+    try:
+        import_module("mjpegd.certificates")
+    except ImportError:
+        raise usage.UsageError(
+            "--certificate: encryption needs packages that are not installed: "
+            "pip install 'mjpegd[tls]' brings them"
+        ) from None
+    return Tls(
+        port=port,
+        # A daemon changes its working directory.
+        certificate=Path(certificate).absolute(),
+        private_key=Path(certificate if key is None else key).absolute(),
+        is_only=bool(options["tls-only"]),
+    )
+
+
+def _refuse_tls_options(options: Mapping[str, Any]) -> None:
+    """Whoever gives one of these takes the daemon for one that encrypts."""
+    given = {
+        "private-key": options["private-key"] is not None,
+        "tls-port": options["tls-port"] != DEFAULT_TLS_PORT,
+        "tls-only": bool(options["tls-only"]),
+    }
+    for name, is_given in given.items():
+        if is_given:
+            raise usage.UsageError(f"--{name}: nothing is encrypted without a --certificate")
 
 
 def _frame_rate(text: str) -> Fraction:

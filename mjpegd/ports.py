@@ -100,8 +100,13 @@ def explained(refusal: OSError, what: str, interface: str = "") -> Configuration
     return ConfigurationError(f"{what} {reason}")
 
 
-def bind_stream(interface: str, port: int) -> socket.socket:
-    """The listening socket for RTSP.
+def bind_stream(interface: str, port: int, option: str = "--port") -> socket.socket:
+    """A listening socket for RTSP.
+
+    Args:
+        interface: As `bind` has it.
+        port: Likewise.
+        option: What names the port, for people.
 
     Raises:
         ConfigurationError: It cannot be had; says what to do.
@@ -110,12 +115,12 @@ def bind_stream(interface: str, port: int) -> socket.socket:
         sock = bind(socket.SOCK_STREAM, interface, port)
     except OSError as refusal:
         where = f" of {interface}" if interface else ""
-        raise explained(refusal, f"--port: TCP port {port}{where}", interface) from None
+        raise explained(refusal, f"{option}: TCP port {port}{where}", interface) from None
     try:
         sock.listen(BACKLOG)
     except OSError as refusal:  # somebody else was first, between bind and listen
         sock.close()
-        raise explained(refusal, f"--port: TCP port {port}") from None
+        raise explained(refusal, f"{option}: TCP port {port}") from None
     return sock
 
 
@@ -298,6 +303,6 @@ def _try_free_pair(interface: str) -> Pair | None:
     return (first, second) if number < neighbour else (second, first)
 
 
-def url_of(host: str, port: int) -> str:
+def url_of(scheme: str, host: str, port: int) -> str:
     """The base URL of a server, for people: where it has all addresses, they try ``localhost``."""
-    return f"rtsp://{in_url('localhost' if host in _ANY_ADDRESS else plain_host(host), port)}/"
+    return f"{scheme}://{in_url('localhost' if host in _ANY_ADDRESS else plain_host(host), port)}/"

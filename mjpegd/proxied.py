@@ -4,9 +4,11 @@ from twisted.internet.interfaces import IAddress, IProtocol, IReactorTime
 from twisted.internet.protocol import Protocol, ServerFactory, connectionDone
 from twisted.python.failure import Failure
 from typing_extensions import override
+from zope.interface import alsoProvides
 
-from mjpegd.flow import Alarm, StreamTransport
+from mjpegd.flow import Alarm, IEncrypted, StreamTransport
 from mjpegd.limits import Limits
+from mjpegd.wire.proxy import came_by_tls
 
 # Twisted's endpoint that reads the PROXY protocol.
 PROXY_PREFIX = "haproxy:"
@@ -65,6 +67,8 @@ class Unannounced(Protocol):
             if self._protocol is None:
                 self.transport.abortConnection()
                 return
+            if _has_tls_in_front(self.transport):
+                alsoProvides(self.transport, IEncrypted)
             self._protocol.makeConnection(self.transport)
         self._protocol.dataReceived(data)
 
@@ -73,3 +77,13 @@ class Unannounced(Protocol):
         self._patience.stop()
         if self._protocol is not None:
             self._protocol.connectionLost(reason)
+
+
+def _has_tls_in_front(transport: StreamTransport) -> bool:
+    """Whether the proxy says that it got this connection by TLS.
+
+    Twisted keeps the header, but to itself. Where it did no more, nothing would be taken for
+    encrypted.
+    """
+    info = getattr(transport, "_proxyInfo", None)
+    return came_by_tls(getattr(info, "header", b""))

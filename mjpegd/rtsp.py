@@ -19,11 +19,11 @@ from enum import Enum, auto
 
 from twisted.internet.address import IPv4Address, IPv6Address
 from twisted.internet.defer import Deferred
+from twisted.internet.error import ConnectionClosed
 from twisted.internet.interfaces import (
     IAddress,
     IHalfCloseableProtocol,
     IReactorTime,
-    ISSLTransport,
 )
 from twisted.internet.protocol import Protocol, ServerFactory, connectionDone
 from twisted.logger import Logger
@@ -36,10 +36,19 @@ from mjpegd import __version__
 from mjpegd.addresses import plain_host
 from mjpegd.admission import FAREWELL_S, Admission, Presence, Refusals
 from mjpegd.errors import RTSPError
-from mjpegd.flow import Alarm, Allowance, Outflow, Patience, StreamTransport, system_socket
+from mjpegd.flow import (
+    Alarm,
+    Allowance,
+    Outflow,
+    Patience,
+    StreamTransport,
+    is_encrypted,
+    say_no_more,
+    system_socket,
+)
 from mjpegd.guests import Standing
 from mjpegd.laboratory import Laboratory
-from mjpegd.logs import shown
+from mjpegd.logs import openssl_reason, shown
 from mjpegd.methods import Exchange, House, answer, session_fields
 from mjpegd.rtp import MALFORMED_RTCP
 from mjpegd.senders.interleaved import InterleavedSender
@@ -162,6 +171,8 @@ class RTSPProtocol(LineReceiver):
 
     @override
     def connectionLost(self, reason: Failure = connectionDone) -> None:
+        if not reason.check(ConnectionClosed):
+            self._tls_failed(reason)
         self._phase = Phase.OVER
         alarms = (self._patience, self._silence, self._slowness, self._rest, self._farewell)
         for waiting in (*alarms, self._login):
@@ -185,7 +196,7 @@ class RTSPProtocol(LineReceiver):
     @property
     def is_secure(self) -> bool:
         """What travels on it is encrypted."""
-        return ISSLTransport.providedBy(self.transport)
+        return is_encrypted(self.transport)
 
     def rest(self, seconds: float) -> "Deferred[None]":
         """Fires after so many seconds, or when the connection is gone."""
@@ -198,6 +209,15 @@ class RTSPProtocol(LineReceiver):
         resting, self._resting = self._resting, None
         if resting is not None:
             resting.callback(None)
+
+    def _tls_failed(self, reason: Failure) -> None:
+        """Often it is the client that does not trust the certificate, and its alert says so."""
+        if reason.value is not None and self.house.tally.passes("more failures of TLS"):
+            _log.info(
+                "{peer}: TLS failed: {reason}",
+                peer=self.host,
+                reason=shown(openssl_reason(reason.value)),
+            )
 
     def _keep_alive(self) -> None:
         """A viewer that vanished without a word is found out in a minute, not in two hours.
@@ -304,7 +324,7 @@ class RTSPProtocol(LineReceiver):
         if self._has_said_all:
             self.transport.loseConnection()
         else:
-            self.transport.loseWriteConnection()
+            say_no_more(self.transport)
             self.resumeProducing()
         self._farewell.set(FAREWELL_S, self.transport.abortConnection)
 

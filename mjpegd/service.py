@@ -52,8 +52,13 @@ class Venue(Protocol):
         """What connections of viewers are given to."""
         ...
 
+    @property
+    def encrypted(self) -> ServerFactory | None:
+        """What connections are given to that have to be encrypted; None where none is."""
+        ...
+
     def prepare(self) -> None:
-        """Read who may watch.
+        """Read who may watch, and by what certificate.
 
         Raises:
             ConfigurationError: That cannot be known; says what to do.
@@ -65,7 +70,7 @@ class Venue(Protocol):
         ...
 
     def read_again(self) -> None:
-        """Read the users file again."""
+        """Read users file and certificate again."""
         ...
 
     def take_stock(self) -> None:
@@ -107,7 +112,7 @@ class MjpegService(Service):
     @property
     def base_url(self) -> str:
         """What stands before the name of a stream, in a URL for this machine; ends in a slash."""
-        urls = [place for place in self._listening.places() if place.startswith("rtsp:")]
+        urls = [place for place in self._listening.places() if place.startswith("rtsp")]
         return urls[0] if urls else "rtsp://localhost/"
 
     @override
@@ -121,7 +126,11 @@ class MjpegService(Service):
             self._rtp_ports = port_ranges(pairs)
             self._venue = self._make_venue(pairs)
             self._listening = Listening(
-                settings, self._reactor, self._venue.factory, self._cannot_listen
+                settings,
+                self._reactor,
+                self._venue.factory,
+                self._venue.encrypted,
+                self._cannot_listen,
             )
             self._undo.callback(self._stop_listening)
             self._listening.open()
@@ -149,11 +158,11 @@ class MjpegService(Service):
         return Deferred.fromCoroutine(self._close())
 
     def read_again(self) -> None:
-        """Read again what may have changed: the users file."""
-        if self._settings.access.users is not None:
+        """Read again what may have changed: the users file, and the certificate."""
+        if self._settings.access.users is not None or self._settings.tls is not None:
             self._venue.read_again()
         else:
-            _log.info("there is no users file to read again (--users)")
+            _log.info("there is neither a users file nor a certificate to read again")
 
     def take_stock(self) -> None:
         """Say in the log what there is now: connections, sessions, and what they need."""

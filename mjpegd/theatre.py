@@ -4,10 +4,11 @@ import socket
 import time
 from collections.abc import Callable
 from random import SystemRandom
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IReactorThreads
+from twisted.internet.interfaces import IReactorThreads, IReactorTime
+from twisted.internet.protocol import ServerFactory
 from twisted.internet.task import deferLater
 from twisted.internet.threads import deferToThreadPool
 from twisted.logger import Logger
@@ -17,9 +18,10 @@ from mjpegd.admission import Admission
 from mjpegd.auth import Door, Gate
 from mjpegd.catalogue import Catalogue
 from mjpegd.doorkeeper import Doorkeeper
+from mjpegd.interfaces import InThread
 from mjpegd.logs import Tally, shown
 from mjpegd.methods import House
-from mjpegd.options import Access, Settings
+from mjpegd.options import Access, Settings, Tls
 from mjpegd.pictures.turbojpeg import TurboJpeg
 from mjpegd.ports import MediaPorts, MediaReactor, Pair
 from mjpegd.registry import Registry
@@ -32,6 +34,9 @@ from mjpegd.sources.video import DecoderReactor, Decoders
 from mjpegd.stream import LiveStream, train_cache
 from mjpegd.timetable import Timetable
 from mjpegd.workshop import LIBRARY, Workshop
+
+if TYPE_CHECKING:
+    from mjpegd.encryption import Encryption
 
 _log = Logger()
 
@@ -63,6 +68,7 @@ class Theatre:
 
     Attributes:
         factory: What connections of viewers are given to.
+        encrypted: What those are given to that have to be encrypted; None where none is.
     """
 
     def __init__(
@@ -131,20 +137,29 @@ class Theatre:
             started=int(time.time()),
         )
         self.factory = RTSPFactory(house, admission, clock)
+        self.encrypted: ServerFactory | None = None
+        self._encryption: Encryption | None = None
+        if settings.tls is not None:
+            self._encryption = _encryption(settings.tls, reactor, self._in_thread)
+            self.encrypted = self._encryption.around(self.factory)
 
     def prepare(self) -> None:
-        """Read the users file, where there is one, and look after it from now on.
+        """Read users file and certificate, where there are any, and look after them from now on.
 
         Raises:
-            ConfigurationError: It cannot be read, or makes no sense; says what to do.
+            ConfigurationError: One cannot be read, or makes no sense; says what to do.
         """
         if self._doorkeeper is not None:
             self._doorkeeper.start()
+        if self._encryption is not None:
+            self._encryption.start()
 
     def read_again(self) -> None:
-        """Read the users file again, where there is one."""
+        """Read both again, where there are any."""
         if self._doorkeeper is not None:
             self._doorkeeper.read_again()
+        if self._encryption is not None:
+            self._encryption.read_again()
 
     def take_stock(self) -> None:
         """Say in the log what there is now; while nobody watches, none of it may grow."""
@@ -197,6 +212,8 @@ class Theatre:
         self._library.close()
         if self._doorkeeper is not None:
             self._doorkeeper.stop()
+        if self._encryption is not None:
+            self._encryption.stop()
         self._registry.end_all("the server stops")
         self.factory.hang_up_all()
         until_s = self._reactor.seconds() + STOP_S
@@ -223,6 +240,13 @@ class Theatre:
 
     def _in_thread(self, work: Callable[[], T], /) -> "Deferred[T]":
         return deferToThreadPool(self._reactor, self._reactor.getThreadPool(), work)
+
+
+def _encryption(tls: Tls, clock: IReactorTime, in_thread: InThread) -> "Encryption":
+    # Its packages are an extra of the installation.
+    from mjpegd.encryption import Encryption
+
+    return Encryption(tls, clock, in_thread, time.time)
 
 
 def _door(access: Access) -> Door:

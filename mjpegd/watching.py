@@ -1,17 +1,21 @@
-"""A file that people edit while it is used: notices when it has changed."""
+"""Files that people edit while they are used: noticed when they change, and read again."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import Generic, TypeVar
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, DeferredLock
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
+from mjpegd.errors import ConfigurationError
 from mjpegd.interfaces import InThread
 
 _log = Logger()
+
+T = TypeVar("T")
 
 INTERVAL_S = 2.0
 
@@ -76,3 +80,60 @@ class FileWatch:
 
 def _broke(failure: Failure) -> None:
     _log.failure("watching a file", failure)
+
+
+class Upkeep(Generic[T]):
+    """What is read from a person's files: at the start, on demand, and when one of them changes.
+
+    Args:
+        paths: The files.
+        read: Reads them, in a thread; raises ConfigurationError where there is a fault in them.
+        take: Called with what was read, whenever that was without a fault.
+        clock: When to look whether they have changed.
+        in_thread: How reading them leaves the reactor.
+    """
+
+    def __init__(
+        self,
+        paths: Iterable[Path],
+        read: Callable[[], T],
+        take: Callable[[T], object],
+        clock: IReactorTime,
+        in_thread: InThread,
+    ) -> None:
+        self._read = read
+        self._take = take
+        self._in_thread = in_thread
+        self._turn = DeferredLock()
+        self._watches = [FileWatch(path, clock, in_thread, self.read_again) for path in paths]
+
+    def start(self) -> None:
+        """Read the files, and look after them from now on.
+
+        Raises:
+            ConfigurationError: There is a fault in them; says what to do.
+        """
+        for watch in self._watches:
+            watch.start()
+        try:
+            self._take(self._read())
+        except ConfigurationError:
+            self.stop()
+            raise
+
+    def stop(self) -> None:
+        """Look after them no more."""
+        for watch in self._watches:
+            watch.stop()
+
+    def read_again(self) -> "Deferred[None]":
+        """Read the files again; if there is a fault in them, all stays as it was."""
+        return self._turn.run(lambda: Deferred.fromCoroutine(self._read_again()))
+
+    async def _read_again(self) -> None:
+        try:
+            self._take(await self._in_thread(self._read))
+        except ConfigurationError as fault:
+            _log.error("{fault}; nothing changes", fault=fault)
+        except Exception:
+            _log.failure("reading files again")

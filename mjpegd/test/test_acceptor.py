@@ -26,7 +26,7 @@ from mjpegd.service import Reactor
 from mjpegd.test.conversation import said
 from mjpegd.workers.acceptor import Acceptor
 from mjpegd.workers.crew import CrewReactor
-from mjpegd.workers.messages import LINE_FD, Addresses, LineFactory, Ready
+from mjpegd.workers.messages import LINE_FD, Addresses, Cover, LineFactory, Ready
 from mjpegd.workers.worker import Desk, FarAdmission, Worker
 
 REQUEST = b"OPTIONS * RTSP/1.0\r\nCSeq: 1\r\n\r\n"
@@ -37,7 +37,8 @@ class Staff:
     """A worker that only keeps what it is given.
 
     Attributes:
-        taken: Connections, with whose they are and what was read of them.
+        taken: Connections, with whose they are, how they are kept from others, and what was read
+            of them.
         present: The same, as they are counted.
         announced: The base URLs that it was to announce.
         is_ended: It was told to end, or has lost its line.
@@ -48,7 +49,7 @@ class Staff:
         self.number = number
         self.desk = Desk(cast(Worker, self))  # it has the part of a worker that a desk calls
         self.admission = FarAdmission(self.desk, seconds)
-        self.taken: list[tuple[socket.socket, Addresses, bytes]] = []
+        self.taken: list[tuple[socket.socket, Addresses, Cover, bytes]] = []
         self.present: list[Presence] = []
         self.announced: list[str] = []
         self.readings = 0
@@ -57,7 +58,9 @@ class Staff:
         self.refuses = False
         self._process = process
 
-    def take_over(self, number: int, descriptor: int, addresses: Addresses, words: bytes) -> None:
+    def take_over(
+        self, number: int, descriptor: int, addresses: Addresses, cover: Cover, words: bytes
+    ) -> None:
         connection = socket.socket(fileno=descriptor)
         if self.refuses:
             connection.close()
@@ -66,7 +69,7 @@ class Staff:
         presence = self.admission.connect(addresses.host, Standing.KNOWN)
         presence.give_way = partial(self.closes, presence, connection)
         self.present.append(presence)
-        self.taken.append((connection, addresses, words))
+        self.taken.append((connection, addresses, cover, words))
 
     @staticmethod
     def closes(presence: Presence, connection: socket.socket) -> None:
@@ -91,7 +94,7 @@ class Staff:
             self.is_ended = True
             if self.desk.transport is not None:
                 self.desk.transport.loseConnection()
-            for connection, _, _ in self.taken:
+            for connection, *_ in self.taken:
                 connection.close()
             self._process.processEnded(Failure(ProcessDone(0)))
 
@@ -178,7 +181,8 @@ class AcceptorTests(TestCase):
         client = self.connect(REQUEST + b"$")
         await self.taken(1)
 
-        [(connection, addresses, words)] = self.first.taken
+        [(connection, addresses, cover, words)] = self.first.taken
+        self.assertIs(cover, Cover.NONE)
         self.assertEqual(words, REQUEST + b"$")
         self.assertEqual(addresses, Addresses(*client.getsockname(), *client.getpeername()))
         connection.setblocking(True)
@@ -195,7 +199,7 @@ class AcceptorTests(TestCase):
         sent = client.send(words)
         await self.taken(1)
 
-        [(connection, _, heard)] = self.first.taken
+        [(connection, _, _, heard)] = self.first.taken
         connection.setblocking(True)
         while len(heard) < sent:
             heard += connection.recv(sent)
@@ -240,7 +244,7 @@ class AcceptorTests(TestCase):
         self.connect()
 
         self.assertEqual(await self.taken(2), [1, 1])
-        self.assertEqual(self.first.taken[0][2], REQUEST)
+        self.assertEqual(self.first.taken[0][-1], REQUEST)
 
     async def test_before_a_worker_is_ready_connections_wait(self) -> None:
         self.connect()
@@ -373,7 +377,9 @@ class AcceptorTests(TestCase):
         self.assertIn(f"worker 1 has ended with a connection of {HOST}", said(events))
         self.assertEqual(self.second.taken, [])
 
-    def dies(self, number: int, descriptor: int, addresses: Addresses, words: bytes) -> None:
+    def dies(
+        self, number: int, descriptor: int, addresses: Addresses, cover: Cover, words: bytes
+    ) -> None:
         socket.socket(fileno=descriptor).close()
         line: Any = self.first.desk.transport
         line.abortConnection()  # its answer cannot leave any more

@@ -34,6 +34,8 @@ class TaskTests(SynchronousTestCase):
             ["--media=/my films", "--frame-rate=30000/1001", "--listen=tcp:1", "--listen=tcp:2"],
             ["--loop", "--quality=70", "--max-sessions=5", "--interface=::1"],
             ["--users=/etc/users.toml", "--allow=192.0.2.0/24", "--allow=::1"],
+            ["--certificate=/etc/all.pem", "--tls-only"],
+            ["--certificate=/etc/all.pem", "--private-key=/etc/key.pem", "--tls-port=322"],
             ["--auth=memory:anna:secret", "--auth=memory:bert:secret"],
         ):
             task = Task(3, "twisted.internet.epollreactor", settings(*arguments), "0a")

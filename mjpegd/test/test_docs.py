@@ -132,6 +132,8 @@ class OperationsTests(SynchronousTestCase):
         machine = {
             "--interface": "all",
             "--users": "everybody",
+            "--certificate": "",
+            "--private-key": "same file",
             "--threads": "cores",
             "--decoders": "4 per core",
         }

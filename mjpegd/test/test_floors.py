@@ -102,7 +102,7 @@ class FloorTests(SynchronousTestCase):
     def test_nothing_below_imports_what_is_above_it(self) -> None:
         floors = [
             {"limits", "addresses", "cache", "packing", "wishes", "timetable", "pulse"}
-            | {"nonces", "watching", "demand", "descriptors"},
+            | {"nonces", "watching", "demand", "descriptors", "certificates"},
             {"flow", "playhead", "rtp", "workshop", "rights", "guests"},
             {"treatment", "admission", "proxied", "users"},
             {"seats"},
@@ -117,7 +117,8 @@ class FloorTests(SynchronousTestCase):
             {"laboratory"},
             {"rtsp"},
             {"options"},
-            {"listening", "theatre", "examination"},
+            {"listening", "encryption", "examination"},
+            {"theatre"},
             {"doctor", "workers.first_words", "workers.messages", "workers.relay"},
             {"workers.arrivals", "workers.crew", "workers.worker"},
             {"workers.acceptor", "workers.__main__"},

@@ -1,10 +1,18 @@
 from hypothesis import given
 from hypothesis import strategies as st
+from OpenSSL import SSL
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 from typing_extensions import override
 
-from mjpegd.logs import FLOOD_INTERVAL_S, LINES_PER_INTERVAL, SHOWN_CHARACTERS, Tally, shown
+from mjpegd.logs import (
+    FLOOD_INTERVAL_S,
+    LINES_PER_INTERVAL,
+    SHOWN_CHARACTERS,
+    Tally,
+    openssl_reason,
+    shown,
+)
 
 
 class ShownTests(SynchronousTestCase):
@@ -93,3 +101,14 @@ class TallyTests(SynchronousTestCase):
         self.tally.count("refused")
 
         self.assertEqual(self.said, [("refused", 1), ("refused", 1)])
+
+
+class OpenSSLReasonTests(SynchronousTestCase):
+    def test_what_openssl_says_without_its_functions(self) -> None:
+        fault = SSL.Error([("SSL routines", "", "unsupported protocol")])
+
+        self.assertEqual(openssl_reason(fault), "unsupported protocol")
+
+    def test_other_faults_say_themselves(self) -> None:
+        for fault in (SSL.Error(), OSError(104, "Connection reset by peer")):
+            self.assertEqual(openssl_reason(fault), str(fault))

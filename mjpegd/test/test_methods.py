@@ -296,6 +296,45 @@ class TransportTests(MethodTests):
         self.assertEqual(other.ask("PLAY").status, 200)
 
 
+class EncryptedTests(MethodTests):
+    """A connection that nobody can listen to."""
+
+    secure_url = URL.replace("rtsp:", "rtsps:")
+
+    @override
+    def setUp(self) -> None:
+        super().setUp()
+        self.client = self.server.connect(is_secure=True)
+
+    def test_media_does_not_go_where_it_can_be_listened_to(self) -> None:
+        self.assertEqual(self.client.setup(UDP).status, 461)
+        self.assertEqual(self.server.ports.asked, [])
+
+    def test_the_next_way_that_is_asked_for_is_taken(self) -> None:
+        answer = self.client.setup(f"{UDP},{TCP}")
+
+        self.assertEqual(header(answer, "Transport"), "RTP/AVP/TCP;unicast;interleaved=0-1")
+
+    def test_urls_keep_the_scheme_that_was_asked_for(self) -> None:
+        for url in (self.secure_url, URL):  # GStreamer says rtsp on such connections, too
+            client = self.server.connect(is_secure=True)
+            self.assertEqual(header(client.ask("DESCRIBE", url), "Content-Base"), f"{url}/")
+            client.setup(TCP, f"{url}/trackID=0")
+            self.assertEqual(promised(client.ask("PLAY", url)).url, f"{url}/trackID=0")
+            query = Description.parse(client.ask("DESCRIBE", f"{url}?fps=5").body)
+            self.assertEqual(query.control, f"{url}?fps=5/trackID=0")
+
+    def test_a_list_of_streams_is_of_the_same_scheme(self) -> None:
+        answer = self.client.ask_with(b"streams\r\n", "GET_PARAMETER", ROOT.replace(":", "s:", 1))
+
+        self.assertIn(f"streams: {self.secure_url}\r\n".encode(), answer.body)
+
+    def test_a_bare_name_is_a_stream_of_the_same_scheme(self) -> None:
+        answer = self.client.ask("DESCRIBE", f"/{FILM}")
+
+        self.assertEqual(header(answer, "Content-Base"), f"{self.secure_url}/")
+
+
 class PlayTests(MethodTests):
     def test_malformed_ranges_are_457(self) -> None:
         self.client.setup()

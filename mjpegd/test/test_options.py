@@ -10,7 +10,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from mjpegd import __version__
 from mjpegd.addresses import Networks
 from mjpegd.limits import Limits
-from mjpegd.options import Access, Making, Options, Settings, arguments_from
+from mjpegd.options import Access, Making, Options, Settings, Tls, arguments_from
 
 
 def settings(*arguments: str) -> Settings:
@@ -43,6 +43,7 @@ class DefaultTests(SynchronousTestCase):
                     max_width=2040,
                     max_height=2040,
                 ),
+                tls=None,
                 access=Access(),
                 limits=Limits(),
             ),
@@ -86,6 +87,9 @@ class ValueTests(SynchronousTestCase):
             "--max-header-size=8000",
             "--max-body-size=0",
             "--users=who may watch.toml",
+            "--certificate=chain.pem",
+            "--private-key=key.pem",
+            "--tls-port=322",
             "--allow=192.0.2.0/24",
             "--allow=2001:db8::1",
         )
@@ -118,6 +122,10 @@ class ValueTests(SynchronousTestCase):
                 users=Path("who may watch.toml").absolute(),
                 networks=Networks.parse(["192.0.2.0/24", "2001:db8::1"]),
             ),
+        )
+        self.assertEqual(
+            given.tls,
+            Tls(322, Path("chain.pem").absolute(), Path("key.pem").absolute(), is_only=False),
         )
         self.assertEqual(
             given.limits,
@@ -185,6 +193,11 @@ class ValueTests(SynchronousTestCase):
             ("--max-header-size=100", "--max-header-size '100': a whole number from 2048 to"),
             ("--max-body-size=2000000", "--max-body-size '2000000': a whole number from 0 to"),
             ("--users=", "--users: the name of a file is needed"),
+            ("--certificate=", "--certificate: the name of a file is needed"),
+            ("--tls-port=65536", "--tls-port '65536'"),
+            ("--tls-port=322", "--tls-port: nothing is encrypted without a --certificate"),
+            ("--private-key=key.pem", "--private-key: nothing is encrypted without"),
+            ("--tls-only", "--tls-only: nothing is encrypted without"),
             ("--allow=home", "--allow: 'home' does not appear to be an IPv4 or IPv6 network"),
             ("--allow=192.0.2.1/24", "--allow: 192.0.2.1/24 has host bits set"),
             ("--auth=pigeon:secret", "--auth 'pigeon': unknown; --help-auth shows all"),
@@ -225,6 +238,30 @@ class ValueTests(SynchronousTestCase):
             settings("--auth=memory:anna:secret", "--users=users.toml")
 
         self.assertIn("--users and --auth exclude each other", str(caught.exception.code))
+
+    def test_what_is_wrong_with_a_certificate_only(self) -> None:
+        for argument, says in [
+            ("--private-key=", "--private-key: the name of a file is needed"),
+            ("--listen=tcp:1", "--tls-only and --listen exclude each other"),
+        ]:
+            with self.assertRaises(SystemExit) as caught:
+                settings("--certificate=all.pem", "--tls-only", argument)
+            self.assertIn(says, str(caught.exception.code))
+
+    def test_the_key_may_be_in_the_file_of_the_certificate(self) -> None:
+        path = Path("all.pem").absolute()
+
+        self.assertEqual(
+            settings("--certificate=all.pem").tls, Tls(8322, path, path, is_only=False)
+        )
+
+    def test_where_the_packages_of_tls_are_missing_their_name_is_told(self) -> None:
+        self.patch(sys, "modules", {**sys.modules, "mjpegd.certificates": None})
+
+        with self.assertRaises(SystemExit) as caught:
+            settings("--certificate=all.pem")
+
+        self.assertIn("pip install 'mjpegd[tls]' brings them", str(caught.exception.code))
 
     def test_passwords_are_not_repeated(self) -> None:
         for argument in ("--auth=pigeon:a:secret", "--auth=memory:a:secret:b"):

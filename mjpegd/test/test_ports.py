@@ -242,11 +242,11 @@ class StartedPortsTests(TestCase):
 class URLTests(SynchronousTestCase):
     def test_where_all_addresses_are_bound_people_try_localhost(self) -> None:
         for host in ("", "0.0.0.0", "::"):
-            self.assertEqual(url_of(host, 8554), "rtsp://localhost:8554/")
+            self.assertEqual(url_of("rtsp", host, 8554), "rtsp://localhost:8554/")
 
     def test_others_are_named(self) -> None:
-        self.assertEqual(url_of("192.0.2.1", 554), "rtsp://192.0.2.1:554/")
-        self.assertEqual(url_of("::1", 554), "rtsp://[::1]:554/")
+        self.assertEqual(url_of("rtsp", "192.0.2.1", 554), "rtsp://192.0.2.1:554/")
+        self.assertEqual(url_of("rtsps", "::1", 322), "rtsps://[::1]:322/")
 
 
 class PairsTests(PortsTestCase):

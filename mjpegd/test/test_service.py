@@ -158,7 +158,7 @@ class MjpegServiceTests(ServiceTestCase):
         service.read_again()
 
         async def test() -> None:
-            await self.heard("there is no users file to read again")
+            await self.heard("there is neither a users file nor a certificate to read again")
 
         return Deferred.fromCoroutine(test())
 

@@ -15,13 +15,13 @@ from typing_extensions import override
 
 from mjpegd.options import Options
 from mjpegd.ports import bind_pair
-from mjpegd.rtsp import RTSPFactory
 from mjpegd.test.conversation import said
 from mjpegd.test.logins import EVERYTHING, users_file
 from mjpegd.wire.headers import SessionHeader, Transport
 from mjpegd.wire.messages import Response
 from mjpegd.workers.messages import (
     Addresses,
+    Cover,
     Disconnected,
     GiveBackSeat,
     GiveWay,
@@ -101,8 +101,8 @@ class Breaking(Protocol):
 
 class TakingTests(TestCase):
     def test_words_that_break_a_connection_end_that_only(self) -> None:
-        factory = cast(RTSPFactory, ServerFactory.forProtocol(Breaking))  # makes another protocol
-        taking = Taking(factory, None)
+        factory = cast(ServerFactory, ServerFactory.forProtocol(Breaking))
+        taking = Taking(factory)
         protocol = taking.buildProtocol(None)
         transport = StringTransport()
         assert protocol is not None
@@ -159,7 +159,7 @@ class WorkerTests(TestCase):
         client, accepted = self.connection()
         own = Addresses(*accepted.getpeername(), *accepted.getsockname())
         self.client = client
-        self.worker.take_over(NUMBER, accepted.detach(), addresses or own, words)
+        self.worker.take_over(NUMBER, accepted.detach(), addresses or own, Cover.NONE, words)
         data = await deferToThread(client.recv, 65_536)
         return Response.parse_head(data.partition(b"\r\n\r\n")[0].split(b"\r\n"))
 
@@ -240,7 +240,9 @@ class WorkerTests(TestCase):
         lost = socket.socket()
 
         with self.assertRaises(OSError):
-            self.worker.take_over(NUMBER, lost.detach(), Addresses(HOST, 1, HOST, 2), SETUP)
+            self.worker.take_over(
+                NUMBER, lost.detach(), Addresses(HOST, 1, HOST, 2), Cover.NONE, SETUP
+            )
 
     async def test_it_takes_stock_when_the_acceptor_says_so(self) -> None:
         await self.answer(None)

@@ -27,6 +27,7 @@ from mjpegd.workers.messages import (
     MAX_VALUE_BYTES,
     Announce,
     ChangeSeat,
+    Cover,
     Disconnected,
     GiveBackSeat,
     GiveWay,
@@ -55,6 +56,7 @@ class Post(Line):
     Attributes:
         connections: Connections that it has, by their numbers.
         seats: What its sessions take.
+        encrypted: Addresses that have encrypted connections here, or had them and still sessions.
     """
 
     def __init__(
@@ -68,6 +70,8 @@ class Post(Line):
         self.number = number
         self.connections: dict[int, Presence] = {}
         self.seats: Counter[Seat] = Counter()
+        self.encrypted: set[str] = set()
+        self._encrypted_hosts: dict[int, str] = {}
         self._admission = admission
         self._joined = joined
         self._left = left
@@ -81,16 +85,21 @@ class Post(Line):
     def hand_over(self, arrival: Arrival) -> None:
         """Give it a connection. One that it does not survive is not given to another."""
         host, said, addresses = arrival.host, arrival.said, arrival.addresses
+        cover = arrival.cover
         connection, presence = arrival.take()
         number = next(self._numbers)
         self.connections[number] = presence
         presence.give_way = partial(self.callRemote, GiveWay, number=number)
+        if cover is Cover.TLS:
+            self._encrypted_hosts[number] = host
+            self.encrypted.add(host)
         done = self.callRemote(
             HandOver,
             number=number,
             connection=connection.fileno(),
             said=said[:MAX_VALUE_BYTES],
             said_then=said[MAX_VALUE_BYTES:],
+            cover=cover.value,
             **asdict(addresses),
         )
         done.addErrback(self._not_taken, host)
@@ -117,6 +126,8 @@ class Post(Line):
     def disconnected(self, number: int) -> dict[str, Any]:
         """One of its connections has closed."""
         self.connections.pop(number).leaves()
+        if host := self._encrypted_hosts.pop(number, ""):
+            self._has_left(host)
         return {}
 
     @TakeSeat.responder
@@ -147,12 +158,20 @@ class Post(Line):
         given = Seat(**seat)
         self._forget(given)
         self._admission.give_back_seat(given)
+        self._has_left(given.host)
         return {}
 
     def _forget(self, seat: Seat) -> None:
         self.seats[seat] -= 1
         if not self.seats[seat]:
             del self.seats[seat]  # or everybody who ever came would stay
+
+    def _has_left(self, host: str) -> None:
+        """Something of an address is gone; with the last of it the address is forgotten."""
+        if host not in self.encrypted or host in self._encrypted_hosts.values():
+            return
+        if all(seat.host != host for seat in self.seats):
+            self.encrypted.discard(host)
 
     @override
     def connectionLost(self, reason: Failure = connectionDone) -> None:
@@ -187,6 +206,7 @@ class Acceptor:
 
     Attributes:
         factory: What connections of viewers are given to.
+        encrypted: What those are given to that have to be encrypted; None where none is.
     """
 
     def __init__(
@@ -200,7 +220,18 @@ class Acceptor:
         self.factory = Arrivals(
             admission, reactor, settings.limits, self._place, settings.access, tally
         )
-        self._users = settings.access.users
+        self.encrypted: Arrivals | None = None
+        if settings.tls is not None:
+            self.encrypted = Arrivals(
+                admission,
+                reactor,
+                settings.limits,
+                self._place,
+                settings.access,
+                tally,
+                has_tls=True,
+            )
+        self._users, self._tls = settings.access.users, settings.tls
         self._pairs = pairs
         self._admission = admission
         self._tally = tally
@@ -211,11 +242,16 @@ class Acceptor:
         self._missing = set(range(1, settings.workers + 1))
 
     def prepare(self) -> None:
-        """See whether the workers will be able to read the users file.
+        """See whether the workers will be able to read users file and certificate.
 
         Raises:
-            ConfigurationError: It cannot be read, or makes no sense; says what to do.
+            ConfigurationError: One cannot be read, or makes no sense; says what to do.
         """
+        if self._tls is not None:
+            # Its packages are an extra of the installation.
+            from mjpegd.certificates import Certificate
+
+            Certificate.read(self._tls.certificate, self._tls.private_key)
         if self._users is None:
             return
         try:
@@ -224,7 +260,7 @@ class Acceptor:
             raise ConfigurationError(f"--users {fault}") from None
 
     def read_again(self) -> None:
-        """Have each worker read the users file again."""
+        """Have each worker read users file and certificate again."""
         for post in self._posts.values():
             post.callRemote(ReadAgain)
 
@@ -237,7 +273,7 @@ class Acceptor:
             connections=sum(len(post.connections) for post in posts),
             sessions=sum(post.seats.total() for post in posts),
             workers=len(posts),
-            waiting=self.factory.waiting,
+            waiting=self.factory.waiting + (self.encrypted.waiting if self.encrypted else 0),
         )
         for post in posts:
             post.callRemote(TakeStock)
@@ -258,6 +294,8 @@ class Acceptor:
     async def close(self) -> None:
         """Have each worker say BYE to its viewers and end."""
         self.factory.abort_all()
+        if self.encrypted is not None:
+            self.encrypted.abort_all()
         for post in self._posts.values():
             post.callRemote(Stop)
         await self._crew.close()
@@ -285,6 +323,17 @@ class Acceptor:
         if not self._posts:
             self._waiting.append(arrival)
             return
-        named = self._posts.get(named_worker(arrival.said) or 0)
-        post = named or min(self._posts.values(), key=lambda post: (post.load, post.number))
+        known = self._known_by(arrival)
+        post = known or min(self._posts.values(), key=lambda post: (post.load, post.number))
         post.hand_over(arrival)
+
+    def _known_by(self, arrival: Arrival) -> Post | None:
+        """The worker that may have its session.
+
+        What an encrypted connection names cannot be read here. But a session is for one address,
+        and so all encrypted connections of an address go to one worker.
+        """
+        if arrival.cover is Cover.TLS:
+            posts = self._posts.values()
+            return next((post for post in posts if arrival.host in post.encrypted), None)
+        return self._posts.get(named_worker(arrival.said) or 0)

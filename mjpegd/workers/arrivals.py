@@ -14,14 +14,14 @@ from zope.interface import implementer
 
 from mjpegd.addresses import plain_host
 from mjpegd.admission import Admission, Presence, Refusals
-from mjpegd.flow import Alarm, StreamTransport
+from mjpegd.flow import Alarm, StreamTransport, is_encrypted
 from mjpegd.guests import Standing
 from mjpegd.limits import Limits
 from mjpegd.logs import Tally
 from mjpegd.options import Access
 from mjpegd.wire.messages import Response
 from mjpegd.workers.first_words import is_enough
-from mjpegd.workers.messages import Addresses
+from mjpegd.workers.messages import Addresses, Cover
 
 # A request comes in one piece, mostly; who writes more slowly is not waited for.
 FIRST_WORDS_S = 0.1
@@ -39,6 +39,7 @@ class Arrivals(ServerFactory):
         place: Called with each that has said enough.
         access: From where they are taken, and whether there are users who log in.
         tally: Counts those from elsewhere.
+        has_tls: They begin with TLS, which is the worker's affair.
     """
 
     noisy = False
@@ -51,15 +52,19 @@ class Arrivals(ServerFactory):
         place: "Callable[[Arrival], None]",
         access: Access,
         tally: Tally,
+        *,
+        has_tls: bool = False,
     ) -> None:
         self._admission = admission
+        self.has_tls = has_tls
         self.silence_s = min(limits.idle_s, limits.login_s) if access.needs_login else limits.idle_s
         self.place = place
         self._networks = access.networks
         self._standing = Standing.STRANGER if access.needs_login else Standing.KNOWN
         self._tally = tally
         self._clock = clock
-        self._refusals = Refusals(clock)
+        # Who expects TLS cannot read what is said without it.
+        self._refusals = Refusals(clock, 0) if has_tls else Refusals(clock)
         self._present: set[Arrival] = set()
 
     @override
@@ -174,6 +179,13 @@ class Arrival(Protocol):
             return Addresses(hosts[0], peer.port, hosts[1], local.port)
         return Addresses()
 
+    @property
+    def cover(self) -> Cover:
+        """How what travels on it is kept from others."""
+        if self.factory.has_tls:
+            return Cover.TLS
+        return Cover.PROXY if is_encrypted(self.transport) else Cover.NONE
+
     def _has_spoken(self) -> None:
         self.transport.pauseProducing()
         # Mostly somebody takes it at once, but at the start there is nobody yet.
@@ -181,5 +193,6 @@ class Arrival(Protocol):
         self.factory.place(self)
 
     def _refuse(self) -> None:
-        self.transport.write(Response(503).to_bytes())
+        if not self.factory.has_tls:
+            self.transport.write(Response(503).to_bytes())
         self.transport.loseConnection()

@@ -6,6 +6,7 @@ Each worker has a line of its own to the acceptor; `Task` is what it is told bef
 import dataclasses
 import json
 from dataclasses import dataclass, field
+from enum import Enum
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, Self
@@ -18,7 +19,7 @@ from typing_extensions import override
 
 from mjpegd.addresses import Networks
 from mjpegd.limits import Limits
-from mjpegd.options import Access, Making, Settings
+from mjpegd.options import Access, Making, Settings, Tls
 
 # The descriptors that a worker finds open, behind the usual three.
 LINE_FD, RTP_FD, RTCP_FD = 3, 4, 5
@@ -34,6 +35,14 @@ class Addresses:
     port: int = 0
     local_host: str = ""
     local_port: int = 0
+
+
+class Cover(Enum):
+    """How what travels on a connection is kept from others."""
+
+    NONE = "none"
+    TLS = "TLS, by whoever takes it"
+    PROXY = "TLS, by a proxy in front"
 
 
 # Fields of messages; AMP wants them in lists.
@@ -56,6 +65,7 @@ _CONNECTION: _Fields = [
     (b"port", amp.Integer()),
     (b"local_host", amp.Unicode()),
     (b"local_port", amp.Integer()),
+    (b"cover", amp.Unicode()),
     (b"said", amp.String()),
     (b"said_then", amp.String()),
 ]
@@ -64,7 +74,8 @@ _CONNECTION: _Fields = [
 class HandOver(amp.Command):
     """To a worker: a connection is yours, with what was read of it; answered when it is taken.
 
-    Besides the connection there are the fields of its `Addresses`, and a number of its own.
+    Besides the connection there are the fields of its `Addresses`, its `Cover`, and a number of its
+    own.
     """
 
     arguments = _CONNECTION
@@ -199,6 +210,7 @@ class Task:
         settings["making"] = Making(**settings["making"])
         settings["limits"] = Limits(**settings["limits"])
         settings["access"] = _access(settings["access"])
+        settings["tls"] = _tls(settings["tls"])
         return cls(values["number"], values["reactor"], Settings(**settings), values["key"])
 
     def to_text(self) -> str:
@@ -213,3 +225,10 @@ def _access(values: dict[str, Any]) -> Access:  # Any: JSON
         auth=tuple(values["auth"]),
         networks=None if networks is None else Networks.parse(networks["members"]),
     )
+
+
+def _tls(values: dict[str, Any] | None) -> Tls | None:  # Any: JSON
+    if values is None:
+        return None
+    paths = {name: Path(values[name]) for name in ("certificate", "private_key")}
+    return Tls(values["port"], paths["certificate"], paths["private_key"], values["is_only"])

@@ -7,17 +7,25 @@ from typing import Any, cast
 
 from twisted.internet.address import IPv4Address, IPv6Address
 from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IAddress, IProtocol, IReactorCore, ITCPTransport
+from twisted.internet.interfaces import (
+    IAddress,
+    IProtocol,
+    IReactorCore,
+    ITCPTransport,
+    ITransport,
+)
 from twisted.internet.protocol import Protocol, ServerFactory, connectionDone
 from twisted.logger import Logger
 from twisted.protocols.amp import Command
 from twisted.protocols.policies import ProtocolWrapper, WrappingFactory
 from twisted.python.failure import Failure
 from typing_extensions import override
+from zope.interface import alsoProvides
 
 from mjpegd.addresses import is_ipv6, plain_host
 from mjpegd.admission import Seat
 from mjpegd.errors import ConfigurationError, RTSPError
+from mjpegd.flow import IEncrypted
 from mjpegd.guests import Standing
 from mjpegd.logs import Tally, say_count
 from mjpegd.ports import Pair
@@ -28,6 +36,7 @@ from mjpegd.workers.messages import (
     Addresses,
     Announce,
     ChangeSeat,
+    Cover,
     Disconnected,
     GiveBackSeat,
     GiveWay,
@@ -119,7 +128,9 @@ class Worker:
         """Close a connection, if it is still there."""
         self._admission.give_way(number)
 
-    def take_over(self, number: int, descriptor: int, addresses: Addresses, said: bytes) -> None:
+    def take_over(
+        self, number: int, descriptor: int, addresses: Addresses, cover: Cover, said: bytes
+    ) -> None:
         """Serve a connection as if it had come in here.
 
         Raises:
@@ -127,10 +138,18 @@ class Worker:
         """
         with socket.socket(fileno=descriptor) as connection:
             knows = addresses == _addresses_of(connection)
-            taking = Taking(self._theatre.factory, None if knows else addresses)
+            taking = Taking(self._factory_for(addresses, cover, knows=knows))
             self._admission.expect(number)
             self._reactor.adoptStreamConnection(connection.fileno(), connection.family, taking)
         taking.hear(said)
+
+    def _factory_for(self, addresses: Addresses, cover: Cover, *, knows: bool) -> ServerFactory:
+        """What makes the protocol of a connection, which may know its addresses itself."""
+        if cover is Cover.TLS and self._theatre.encrypted is not None:
+            return self._theatre.encrypted
+        if knows and cover is Cover.NONE:
+            return self._theatre.factory
+        return Introducing(self._theatre.factory, addresses, cover)
 
     def end(self) -> None:
         """Say BYE to everybody, then stop the reactor."""
@@ -154,11 +173,19 @@ class Desk(Line):
 
     @HandOver.responder
     def hand_over(
-        self, number: int, connection: int, said: bytes, said_then: bytes, **addresses: Any
+        self,
+        number: int,
+        connection: int,
+        cover: str,
+        said: bytes,
+        said_then: bytes,
+        **addresses: Any,
     ) -> dict[str, Any]:
         """A connection comes."""
         try:
-            self._worker.take_over(number, connection, Addresses(**addresses), said + said_then)
+            self._worker.take_over(
+                number, connection, Addresses(**addresses), Cover(cover), said + said_then
+            )
         except OSError:
             self.callRemote(Disconnected, number=number)
         return {}
@@ -299,22 +326,17 @@ class Taking(ServerFactory):
 
     Args:
         factory: What makes the protocol.
-        addresses: Whose the connection is, where it does not know that itself.
     """
 
     noisy = False
 
-    def __init__(self, factory: RTSPFactory, addresses: Addresses | None) -> None:
+    def __init__(self, factory: ServerFactory) -> None:
         self._factory = factory
-        self._addresses = addresses
         self._taken: Protocol | None = None
 
     @override
     def buildProtocol(self, addr: IAddress | None) -> Protocol | None:
-        if self._addresses is None:
-            self._taken = self._factory.buildProtocol(addr)
-        else:
-            self._taken = Introduced(self._factory, self._addresses)
+        self._taken = cast(Protocol | None, self._factory.buildProtocol(addr))
         return self._taken
 
     def hear(self, said: bytes) -> None:
@@ -328,20 +350,50 @@ class Taking(ServerFactory):
             cast(ITCPTransport, self._taken.transport).abortConnection()
 
 
+class Introducing(ServerFactory):
+    """Makes protocols for connections of which a proxy has told whose they are.
+
+    Args:
+        factory: What makes them.
+        addresses: Whose they are.
+        cover: How what travels on them is kept from others.
+    """
+
+    noisy = False
+
+    def __init__(self, factory: RTSPFactory, addresses: Addresses, cover: Cover) -> None:
+        self._factory = factory
+        self._addresses = addresses
+        self._cover = cover
+
+    @override
+    def buildProtocol(self, addr: IAddress | None) -> "Introduced":
+        return Introduced(self._factory, self._addresses, self._cover)
+
+
 class Introduced(ProtocolWrapper):
-    """A connection whose addresses a proxy has told.
+    """A connection of which a proxy has told whose it is.
 
     Args:
         factory: What makes the protocol for it.
         addresses: Whose it is.
+        cover: How what travels on it is kept from others.
     """
 
-    def __init__(self, factory: RTSPFactory, addresses: Addresses) -> None:
+    def __init__(self, factory: RTSPFactory, addresses: Addresses, cover: Cover) -> None:
         self._peer = _internet_address(addresses.host, addresses.port)
         self._local = _internet_address(addresses.local_host, addresses.local_port)
+        self._cover = cover
         # Nobody is turned away here: the acceptor has let it in.
         protocol = cast(IProtocol, factory.buildProtocol(self._peer))
         super().__init__(WrappingFactory(factory), protocol)
+
+    @override
+    def makeConnection(self, transport: ITransport) -> None:
+        # The wrapper is the transport of the protocol, and takes interfaces from its own.
+        if self._cover is Cover.PROXY:
+            alsoProvides(transport, IEncrypted)
+        super().makeConnection(transport)
 
     @override
     def getPeer(self) -> IAddress:
