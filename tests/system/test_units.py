@@ -1,0 +1,84 @@
+"""The systemd units in contrib: they make sense to systemd, and leave little open."""
+
+import re
+import shutil
+import subprocess
+from itertools import chain, combinations
+from pathlib import Path
+
+from typing_extensions import override
+
+from mjpegd.options import Options
+from tests.system.cases import SystemTestCase
+
+CONTRIB = Path(__file__).parents[2] / "contrib"
+SYSTEM_UNITS = Path("/usr/lib/systemd/system")
+UNITS = Path("etc/systemd/system")
+DROP_INS = sorted((CONTRIB / "mjpegd.service.d").iterdir())
+# What units call; that they are there is not the question.
+PROGRAMS = ("opt/mjpegd/bin/twistd", "bin/kill")
+# Of 10, in tenths: what `systemd-analyze security` calls it.
+EXPOSURE_TENTHS = 19
+
+
+class UnitsTests(SystemTestCase):
+    @override
+    def setUp(self) -> None:
+        self.require([] if shutil.which("systemd-analyze") else ["systemd-analyze"])
+        self.root = self.folder()
+        shutil.copytree(SYSTEM_UNITS, self.root / SYSTEM_UNITS.relative_to("/"), symlinks=True)
+        for name in PROGRAMS:
+            program = self.root / name
+            program.parent.mkdir(parents=True, exist_ok=True)
+            program.touch(0o755)
+
+    def install(self, source: Path, name: str) -> None:
+        target = self.root / UNITS / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(source, target)
+
+    def assert_is_fine(self, command: str, *arguments: str) -> None:
+        done = subprocess.run(
+            ["systemd-analyze", command, f"--root={self.root}", "--no-pager", *arguments],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        self.assertEqual((done.returncode, done.stderr), (0, ""), done.stdout)
+
+    def assert_leaves_little_open(self, name: str) -> None:
+        self.assert_is_fine("security", "--offline=yes", f"--threshold={EXPOSURE_TENTHS}", name)
+
+    def test_the_service_and_its_socket(self) -> None:
+        self.install(CONTRIB / "mjpegd.service", "mjpegd.service")
+        self.install(CONTRIB / "mjpegd.socket", "mjpegd.socket")
+
+        self.assert_is_fine("verify", "--man=no", "mjpegd.service", "mjpegd.socket")
+        self.assert_leaves_little_open("mjpegd.service")
+
+    def test_an_instance_and_its_socket(self) -> None:
+        self.install(CONTRIB / "mjpegd.service", "mjpegd@.service")
+        self.install(CONTRIB / "mjpegd@.socket", "mjpegd@.socket")
+        folder = "mjpegd@.service.d"
+        self.install(CONTRIB / folder / "instance.conf", f"{folder}/instance.conf")
+
+        self.assert_is_fine("verify", "--man=no", "mjpegd@8554.service", "mjpegd@8554.socket")
+        self.assert_leaves_little_open("mjpegd@8554.service")
+
+    def test_with_everything_that_needs_a_little_more(self) -> None:
+        sizes = range(1, len(DROP_INS) + 1)
+        for chosen in chain.from_iterable(combinations(DROP_INS, size) for size in sizes):
+            shutil.rmtree(self.root / UNITS, ignore_errors=True)
+            self.install(CONTRIB / "mjpegd.service", "mjpegd.service")
+            for drop_in in chosen:
+                self.install(drop_in, f"mjpegd.service.d/{drop_in.name}")
+
+            self.assert_is_fine("verify", "--man=no", "mjpegd.service")
+            self.assert_leaves_little_open("mjpegd.service")
+
+    def test_every_option_that_they_use_exists(self) -> None:
+        known = {name for name, *_ in Options.optParameters} | {"listen", "nodaemon", "pidfile"}
+        for unit in [CONTRIB / "mjpegd.service", *DROP_INS]:
+            starts = re.findall(r"^ExecStart=.+", unit.read_text(encoding="utf-8"), re.MULTILINE)
+            used = set(re.findall(r" --([a-z-]+)", " ".join(starts)))
+            self.assertLessEqual(used, known, unit.name)
