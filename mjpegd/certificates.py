@@ -82,6 +82,11 @@ class Certificate:
             options.getContext()  # made now, so that what OpenSSL does not like is said now
         except SSL.Error as fault:
             raise ConfigurationError(f"{CERTIFICATE} {path}: {openssl_reason(fault)}") from None
+        except MemoryError:  # of cffi, which makes functions for OpenSSL to call
+            raise ConfigurationError(
+                f"{CERTIFICATE} {path}: TLS needs memory that is written and then executed, and "
+                "this process may have none; under systemd, MemoryDenyWriteExecute=no allows it"
+            ) from None
         return cls(
             options,
             _names(chain[0]),

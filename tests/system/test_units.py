@@ -3,13 +3,15 @@
 import re
 import shutil
 import subprocess
+import sys
 from itertools import chain, combinations
 from pathlib import Path
 
 from typing_extensions import override
 
 from mjpegd.options import Options
-from tests.system.cases import SystemTestCase
+from mjpegd.test.keys import pair
+from tests.system.cases import SystemTestCase, film, numbers
 
 CONTRIB = Path(__file__).parents[2] / "contrib"
 SYSTEM_UNITS = Path("/usr/lib/systemd/system")
@@ -19,6 +21,14 @@ DROP_INS = sorted((CONTRIB / "mjpegd.service.d").iterdir())
 PROGRAMS = ("opt/mjpegd/bin/twistd", "bin/kill")
 # Of 10, in tenths: what `systemd-analyze security` calls it.
 EXPOSURE_TENTHS = 19
+# As MemoryDenyWriteExecute=yes does it (prctl(2), PR_SET_MDWE with PR_MDWE_REFUSE_EXEC_GAIN).
+WITHOUT_NEW_CODE = (
+    sys.executable,
+    "-c",
+    "import ctypes, os, sys\n"
+    "ctypes.CDLL(None).prctl(65, 1, 0, 0, 0)\n"
+    "os.execv(sys.argv[1], sys.argv[1:])",
+)
 
 
 class UnitsTests(SystemTestCase):
@@ -82,3 +92,28 @@ class UnitsTests(SystemTestCase):
             starts = re.findall(r"^ExecStart=.+", unit.read_text(encoding="utf-8"), re.MULTILINE)
             used = set(re.findall(r" --([a-z-]+)", " ".join(starts)))
             self.assertLessEqual(used, known, unit.name)
+
+
+class MemoryTests(SystemTestCase):
+    def test_without_tls_no_memory_is_written_and_executed(self) -> None:
+        daemon = self.daemon({"film.avi": film(5)}, launcher=WITHOUT_NEW_CODE)
+        daemon.start()
+        viewer = self.viewer(daemon, "film.avi")
+        viewer.play()
+
+        self.assert_ends(viewer)
+        self.assertEqual(numbers(viewer.reception), list(range(5)))
+
+    def test_with_tls_it_works_or_says_what_is_forbidden(self) -> None:
+        certificate, key = pair().write(self.folder())
+        daemon = self.daemon(
+            {},
+            "--tls-port=0",
+            f"--certificate={certificate}",
+            f"--private-key={key}",
+            launcher=WITHOUT_NEW_CODE,
+        )
+        daemon.launch()
+
+        # Whether it needs such memory depends on how cffi was built.
+        daemon.wait_for_line(r" and rtsps://|MemoryDenyWriteExecute=no allows it\n\Z")
