@@ -9,6 +9,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from mjpegd.wire.errors import ParseError
 from mjpegd.wire.headers import (
+    KeyManagement,
     Lower,
     NptRange,
     RTPInfo,
@@ -169,6 +170,32 @@ MALFORMED_RTP_INFOS = [
     "url=a;seq=1;rtptime=2,",
 ]
 
+# The data are "key".
+KEY_MANAGEMENTS = [
+    ('prot=mikey;uri="";data="a2V5"', KeyManagement(b"key")),
+    (
+        'prot=mikey;uri="rtsps://host/a,b;c/trackID=0";data="a2V5"',
+        KeyManagement(b"key", "rtsps://host/a,b;c/trackID=0"),
+    ),
+]
+TOLERATED_KEY_MANAGEMENTS = [
+    ("prot=MIKEY; data=a2V5", KeyManagement(b"key")),
+    ('prot=mikey; uri="u"; data="a2V5", prot=other;data="AA=="', KeyManagement(b"key", "u")),
+    ('DATA="";PROT=Mikey', KeyManagement(b"")),
+]
+MALFORMED_KEY_MANAGEMENTS = [
+    *(
+        "",
+        ",",
+        "mikey",
+        "prot=mikey",
+        'data="a2V5"',
+        'prot=other;data="a2V5"',
+        'prot=mikey;data="a2V"',
+    ),
+    *('prot=mikey;data="a2 V5"', 'prot=mikey;data="\xe4"', 'prot=mikey;data="a2V5" x'),
+]
+
 SCALES = [("1.0", 1.0), ("-0.5", -0.5), ("2.0", 2.0), ("0.333333", 0.333333), ("10.0", 10.0)]
 MALFORMED_SCALES = [
     "",
@@ -214,6 +241,7 @@ READERS: list[Callable[[str], object]] = [
     NptRange.parse,
     SessionHeader.parse,
     RTPInfo.parse_list,
+    KeyManagement.parse,
     parse_cseq,
     parse_blocksize,
     lambda text: parse_scale(text, "Scale"),
@@ -362,10 +390,44 @@ class RTPInfoTests(SynchronousTestCase):
         self.assertEqual(RTPInfo.parse_list(text), entries)
 
 
+class KeyManagementTests(SynchronousTestCase):
+    def test_both_directions(self) -> None:
+        for text, keys in KEY_MANAGEMENTS:
+            self.assertEqual(KeyManagement.parse(text), keys, text)
+            self.assertEqual(keys.to_text(), text)
+
+    def test_tolerated_forms(self) -> None:
+        for text, keys in TOLERATED_KEY_MANAGEMENTS:
+            self.assertEqual(KeyManagement.parse(text), keys, text)
+
+    def test_malformed(self) -> None:
+        for text in MALFORMED_KEY_MANAGEMENTS:
+            self.assertRaises(ParseError, KeyManagement.parse, text)
+
+    def test_a_url_cannot_end_its_quotes(self) -> None:
+        text = KeyManagement(b"key", 'rtsp://host/";data="').to_text()
+
+        self.assertEqual(KeyManagement.parse(text).message, b"key")
+
+    @given(st.binary(), urls)
+    def test_what_is_written_is_read(self, message: bytes, url: str) -> None:
+        keys = KeyManagement(message, url)
+
+        self.assertEqual(KeyManagement.parse(keys.to_text()), keys)
+
+
 class AnyTextTests(SynchronousTestCase):
     @given(
         st.sampled_from(
-            ["", "RTP/AVP;client_port=", "RTP/AVP;ssrc=", "npt=", "1;timeout=", "url=a;"]
+            [
+                "",
+                "RTP/AVP;client_port=",
+                "RTP/AVP;ssrc=",
+                "npt=",
+                "1;timeout=",
+                "url=a;",
+                "prot=a;data=",
+            ]
         ),
         st.text()
         | st.text("RTP/AVClientportn=0123456789-;:,.\" \t'url")

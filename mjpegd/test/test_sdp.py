@@ -52,6 +52,21 @@ CASES = [
             dimensions=(2560, 1440),
         ),
     ),
+    (
+        "encrypted, with a message about the keys",
+        b"v=0\r\n"
+        b"o=- 1 1 IN IP4 192.0.2.1\r\n"
+        b"s=clip.avi\r\n"
+        b"c=IN IP4 0.0.0.0\r\n"
+        b"t=0 0\r\n"
+        b"a=control:*\r\n"
+        b"m=video 0 RTP/SAVP 26\r\n"
+        b"a=rtpmap:26 JPEG/90000\r\n"
+        b"a=key-mgmt:mikey a2V5\r\n"
+        b"a=control:trackID=0\r\n"
+        b"a=recvonly\r\n",
+        Description("clip.avi", "192.0.2.1", "IP4", 1, 1, profile="RTP/SAVP", key_message=b"key"),
+    ),
 ]
 
 CAMERA = (
@@ -108,6 +123,8 @@ descriptions = st.builds(
     st.none() | st.tuples(st.integers(1, 65535), st.integers(1, 65535)),
     words,
     st.sampled_from([26, 96, 127]),
+    st.sampled_from(["RTP/AVP", "RTP/SAVP"]),
+    st.none() | st.binary(min_size=1),
 )
 
 
@@ -132,6 +149,7 @@ class DescriptionTests(SynchronousTestCase):
                 (640, 480),
                 "rtsp://camera/live/",
                 98,
+                "RTP/SAVP",
             ),
         )
 
@@ -154,6 +172,18 @@ class DescriptionTests(SynchronousTestCase):
         for line in ODD_VALUES:
             description = Description.parse(b"m=video 0 RTP/AVP 26\r\n" + line)
             self.assertEqual((description.framerate, description.dimensions), (None, None), line)
+
+    def test_a_message_about_keys_may_stand_above_the_tracks(self) -> None:
+        data = b"a=key-mgmt:MIKEY  a2V5\nm=video 0 rtp/savp 26\n"
+
+        description = Description.parse(data)
+
+        self.assertEqual((description.profile, description.key_message), ("RTP/SAVP", b"key"))
+
+    def test_messages_about_keys_that_cannot_be_read_are_passed_over(self) -> None:
+        for message in (b"mikey", b"mikey a2V", b"other a2V5", b"mikey \xe4"):
+            description = Description.parse(b"m=video 0 RTP/SAVP 26\na=key-mgmt:" + message)
+            self.assertFalse(description.key_message, message)
 
     def test_framerate_has_six_decimals(self) -> None:
         ntsc = Description("x", "a", "IP4", 1, 1, framerate=Fraction(30000, 1001))

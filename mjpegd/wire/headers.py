@@ -1,9 +1,11 @@
-"""Values of RTSP headers: Transport, Range, Session, RTP-Info, Scale and numbers (RFC 2326).
+"""Values of RTSP headers: Transport, Range, Session, RTP-Info, KeyMgmt and numbers (RFC 2326).
 
 Every reader takes the text of one header and raises nothing but ParseError.
 """
 
 import re
+from base64 import b64decode, b64encode
+from binascii import Error as Base64Error
 from dataclasses import dataclass
 from enum import Enum
 from typing import Self
@@ -291,6 +293,50 @@ class RTPInfo:
     def to_text(self) -> str:
         """The entry of one stream, without quotes: FFmpeg compares the URL as it stands."""
         return f"url={self.url};seq={self.sequence};rtptime={self.timestamp}"
+
+
+@dataclass(frozen=True, slots=True)
+class KeyManagement:
+    """A message of MIKEY about keys, in the header KeyMgmt (RFC 4567 section 3.2).
+
+    Attributes:
+        message: The message, as it is.
+        url: Which stream it is about; empty where that is not told.
+    """
+
+    message: bytes
+    url: str = ""
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read the first message of a header.
+
+        Raises:
+            ParseError: Malformed, or of another protocol than MIKEY.
+        """
+        first = _ALTERNATIVE.match(text)
+        values = dict(_parameters(first[0] if first else ""))
+        if values.get("prot", "").lower() != "mikey" or "data" not in values:
+            raise ParseError(0, "key-mgmt-spec", "no mikey, or no data")
+        return cls(parse_base64(values["data"], "key-mgmt-data"), values.get("uri", ""))
+
+    def to_text(self) -> str:
+        """``prot=mikey;uri="…";data="…"``: live555 and GStreamer skip no blanks here either."""
+        url = self.url.replace('"', "%22")
+        data = b64encode(self.message).decode("ascii")
+        return f'prot=mikey;uri="{url}";data="{data}"'
+
+
+def parse_base64(text: str, rule: str) -> bytes:
+    """Read strict base64.
+
+    Raises:
+        ParseError: Anything else; ``rule`` names the field.
+    """
+    try:
+        return b64decode(text, validate=True)
+    except (Base64Error, ValueError):  # and what is not ASCII
+        raise ParseError(0, rule, "no base64") from None
 
 
 def _parameters(text: str) -> list[tuple[str, str]]:

@@ -55,6 +55,7 @@ REASONS = {
     460: "Only Aggregate Operation Allowed",
     461: "Unsupported Transport",
     462: "Destination Unreachable",
+    463: "Key Management Failure",  # RFC 4567 section 3.2
     500: "Internal Server Error",
     501: "Not Implemented",
     502: "Bad Gateway",

@@ -1,18 +1,20 @@
 """The description of a JPEG track, written and read (RFC 2327, RFC 2326 appendix C)."""
 
 import re
+from base64 import b64encode
 from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Self
 
 from mjpegd.wire.errors import ParseError
+from mjpegd.wire.headers import parse_base64
 from mjpegd.wire.packets import JPEG_PAYLOAD_TYPE
 
 MEDIA_TYPE = "application/sdp"
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]+")
 _ORIGIN = re.compile(r"\S+ +([0-9]{1,20}) +([0-9]{1,20}) +IN +(IP[46]) +(\S+)")
-_MEDIA = re.compile(r"video +[0-9/]+ +\S+ +([0-9 ]+)")
+_MEDIA = re.compile(r"video +[0-9/]+ +(\S+) +([0-9 ]+)")
 _FORMAT = re.compile(r"\b[0-9]{1,3}\b")
 # For each of them all lines are searched; a camera offers one or two.
 _MAX_FORMATS = 32
@@ -37,6 +39,8 @@ class Description:
         dimensions: Width and height in pixels, for frames that are too large for RTP to tell.
         aggregate: How PLAY names the whole; ``*`` is the base itself.
         payload_type: 26, or a dynamic one of another server.
+        profile: ``RTP/AVP``, or ``RTP/SAVP`` where packets are encrypted.
+        key_message: What MIKEY says of the keys (RFC 4567 section 3.1); None where nothing is said.
     """
 
     title: str
@@ -50,6 +54,8 @@ class Description:
     dimensions: tuple[int, int] | None = None
     aggregate: str = "*"
     payload_type: int = JPEG_PAYLOAD_TYPE
+    profile: str = "RTP/AVP"
+    key_message: bytes | None = field(default=None, repr=False)
 
     @classmethod
     def parse(cls, data: bytes) -> Self:
@@ -83,6 +89,10 @@ class Description:
             dimensions=_parse_dimensions(track.first("a=x-dimensions:")),
             aggregate=session.first("a=control:") or "*",
             payload_type=payload_type,
+            profile=track.profile(),
+            key_message=_parse_key_message(
+                track.first("a=key-mgmt:") or session.first("a=key-mgmt:")
+            ),
         )
 
     def to_bytes(self) -> bytes:
@@ -98,8 +108,9 @@ class Description:
             "t=0 0",
             f"a=control:{self.aggregate}",
             self.range_text and f"a=range:{self.range_text}",
-            f"m=video 0 RTP/AVP {self.payload_type}",
+            f"m=video 0 {self.profile} {self.payload_type}",
             f"a=rtpmap:{self.payload_type} JPEG/90000",
+            self.key_message and f"a=key-mgmt:mikey {b64encode(self.key_message).decode()}",
             self.framerate and f"a=framerate:{_decimal(self.framerate)}",
             f"a=control:{self.control}",
             self.dimensions and "a=x-dimensions:{},{}".format(*self.dimensions),
@@ -120,10 +131,15 @@ class _Section:
         values = (line.removeprefix(prefix) for line in self.lines if line.startswith(prefix))
         return next(values, "").strip()
 
+    def profile(self) -> str:
+        """How the packets of this track travel."""
+        media = _MEDIA.fullmatch(self.first("m="))
+        return media[1].upper() if media else ""
+
     def jpeg_payload_type(self) -> int | None:
         """The payload type that means JPEG in this track."""
         media = _MEDIA.fullmatch(self.first("m="))
-        formats = _FORMAT.findall(media[1]) if media else []
+        formats = _FORMAT.findall(media[2]) if media else []
         for payload_type in formats[:_MAX_FORMATS]:
             encoding = self.first(f"a=rtpmap:{payload_type} ").upper()
             if encoding.startswith("JPEG/90000") or int(payload_type) == JPEG_PAYLOAD_TYPE:
@@ -138,6 +154,17 @@ def _sections(data: bytes) -> list[_Section]:
             sections.append(_Section())
         sections[-1].lines.append(line)
     return sections
+
+
+def _parse_key_message(text: str) -> bytes | None:
+    """A protocol that is not known, and what is malformed, are passed over."""
+    protocol, _, data = text.partition(" ")
+    if protocol.lower() != "mikey":
+        return None
+    try:
+        return parse_base64(data.strip(), "key-mgmt")
+    except ParseError:
+        return None
 
 
 def _parse_framerate(text: str) -> Fraction | None:
