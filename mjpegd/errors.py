@@ -8,6 +8,7 @@
      │   ├─ MediaNotFoundError   there is nothing under that name
      │   ├─ MediaBusyError       it could be, were not so many others being served
      │   └─ MediaChangedError    it was replaced, cut short or removed while it played
+     ├─ ProtectionError          a packet cannot be encrypted
      └─ ConfigurationError       an option or its environment is wrong; says what to do
 """
 
@@ -54,6 +55,10 @@ class MediaBusyError(MediaError):
 
 class MediaChangedError(MediaError):
     """A file was replaced, truncated or removed since its index was made."""
+
+
+class ProtectionError(MjpegdError):
+    """A packet cannot be encrypted; the text says why, for the log."""
 
 
 class ConfigurationError(MjpegdError):

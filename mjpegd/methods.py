@@ -12,6 +12,7 @@ from mjpegd.auth import Gate, IViewer, Visitor
 from mjpegd.catalogue import Catalogue
 from mjpegd.errors import MediaBusyError, MediaError, MediaNotFoundError, RTSPError
 from mjpegd.interfaces import IPacketSender
+from mjpegd.keying import Agreement, Keying, Offer
 from mjpegd.limits import Limits
 from mjpegd.logs import Tally, shown
 from mjpegd.packing import JpegPacking
@@ -21,7 +22,9 @@ from mjpegd.registry import Registry
 from mjpegd.rights import Action
 from mjpegd.rtp import TIMESTAMP_MASK
 from mjpegd.senders.interleaved import Carrier, InterleavedSender
+from mjpegd.senders.secure import SecureSender
 from mjpegd.session import Lifetime, Method, Owner, Session, State, Way, refuse
+from mjpegd.srtp import EXTRA, MAX_PACKET_BYTES, Guard
 from mjpegd.stream import FilmStream, LiveStream, Stream
 from mjpegd.wire import headers as parsed
 from mjpegd.wire.errors import ParseError
@@ -40,6 +43,9 @@ PUBLIC = "OPTIONS, DESCRIBE, SETUP, PLAY, PAUSE, TEARDOWN, GET_PARAMETER, SET_PA
 OTHER_METHODS = frozenset({"ANNOUNCE", "RECORD", "REDIRECT"})
 OPENING_METHODS = frozenset({"DESCRIBE", "SETUP"})
 PARAMETERS_TYPE = "text/parameters"
+# RFC 3551, and RFC 3711.
+PLAIN_PROFILE = "RTP/AVP"
+SECURE_PROFILE = "RTP/SAVP"
 
 MAX_SCALE = 64.0
 MIN_SCALE = 1 / 64
@@ -85,6 +91,7 @@ class House:
         max_laboratory_bytes: The same for the laboratory's packets of a whole picture.
         wall_clock: Unix seconds.
         started: Unix seconds of the start; tells descriptions of this run from others.
+        keying: Who agrees with viewers upon keys for SRTP; None where that is not spoken.
     """
 
     catalogue: Catalogue
@@ -97,6 +104,7 @@ class House:
     max_laboratory_bytes: int
     wall_clock: Callable[[], float]
     started: int
+    keying: Keying | None
 
 
 class Connection(Carrier, Visitor, Protocol):
@@ -107,6 +115,7 @@ class Connection(Carrier, Visitor, Protocol):
     sessions: dict[str, Session]
     described: bool
     knows_size: bool
+    offer: Offer | None
 
     @property
     def is_open(self) -> bool:
@@ -135,6 +144,7 @@ class Exchange:
         viewer: Who sends it; everyone until a login is seen to be right.
         session: The session that it names.
         after: Called when the answer is written; PLAY sends its first packet there.
+        agreement: The keys of a session that it sets up for SRTP.
     """
 
     request: Request
@@ -143,6 +153,7 @@ class Exchange:
     viewer: IViewer
     session: Session | None = None
     after: Callable[[], None] | None = None
+    agreement: Agreement | None = None
 
     def header(self, name: str) -> str | None:
         """The first value of a request header."""
@@ -159,14 +170,15 @@ class Exchange:
         return Owner(self.connection.host, self.viewer.name)
 
     @property
-    def is_reached_by_udp(self) -> bool:
-        """Whether media may and can go to the client over UDP as it is.
+    def keying(self) -> Keying | None:
+        """Who agrees upon keys, on a connection where these are nobody else's to read."""
+        return self.house.keying if self.connection.is_secure else None
 
-        What is asked for on an encrypted connection is not sent for everybody to see. A client on
-        a Unix socket has no address, and one on IPv6 may be out of reach.
-        """
+    @property
+    def is_reached_by_udp(self) -> bool:
+        """A client on a Unix socket has no address, and one on IPv6 may be out of reach."""
         host = self.connection.host
-        return not self.connection.is_secure and bool(host) and self.house.ports.reaches(host)
+        return bool(host) and self.house.ports.reaches(host)
 
     @property
     def url(self) -> StreamURL:
@@ -299,6 +311,10 @@ async def _describe(exchange: Exchange) -> Response:
     stream = await _open(exchange, url, form)
     exchange.connection.described = True
     description = _description(exchange, url, stream, wishes)
+    exchange.connection.offer = None
+    if exchange.keying is not None and wishes.wants_srtp(exchange.agent):
+        offer = exchange.connection.offer = exchange.keying.offer()
+        description = replace(description, profile=SECURE_PROFILE, key_message=offer.message)
     body = description.to_bytes()
     exchange.connection.knows_size = description.dimensions is not None
     if exchange.house.tally.passes("more descriptions"):
@@ -411,7 +427,7 @@ async def _setup(exchange: Exchange) -> Response:
         session.attach(exchange.connection)
     else:
         registry.change_way(session, way, echoed)
-    return _ok(exchange, ("Transport", transport.to_text()))
+    return _ok(exchange, *_transport_fields(exchange, transport, session))
 
 
 def _check_blind_setup(exchange: Exchange) -> None:
@@ -446,7 +462,7 @@ def _choose_way(exchange: Exchange, form: JpegForm) -> tuple[Way, Transport]:
     wanted = ",".join(exchange.request.headers.get_all("Transport"))
     elsewhere = False
     for transport in Transport.parse_list(wanted):
-        if transport.profile != "RTP/AVP" or transport.multicast:
+        if transport.multicast or not _speaks(exchange, transport):
             continue
         if transport.mode not in {None, "PLAY"}:
             continue
@@ -454,9 +470,11 @@ def _choose_way(exchange: Exchange, form: JpegForm) -> tuple[Way, Transport]:
             elsewhere = True
             continue
         if transport.lower is Lower.TCP:
+            _agree(exchange, transport.profile)
             return _interleaved_way(exchange, transport, form)
         if transport.client_port is not None and exchange.is_reached_by_udp:
-            return _udp_way(exchange, transport.client_port, form)
+            _agree(exchange, transport.profile)
+            return _udp_way(exchange, transport, transport.client_port, form)
     if elsewhere:
         raise RTSPError(403, "media goes to the address that asks for it, and to no other")
     raise RTSPError(461, "RTP/AVP unicast with client_port, or RTP/AVP/TCP")
@@ -467,30 +485,35 @@ def _interleaved_way(
 ) -> tuple[Way, Transport]:
     connection = exchange.connection
     channels = connection.take_channels(transport.interleaved, exchange.session)
+    sender = InterleavedSender(connection, channels)
     way = Way(
-        sender=InterleavedSender(connection, channels),
+        sender=_secured(exchange, sender, interleaved=True),
         packing=JpegPacking(_payload_bytes(exchange), interleaved=True, form=form),
         lifetime=Lifetime.INTERLEAVED,
-        description=f"TCP, channels {channels[0]}-{channels[1]}",
-        channel=channels[0],
+        description=f"TCP, channels {channels[0]}-{channels[1]}{_in_words(exchange)}",
+        channels=channels,
         carrier=connection,
+        guard=_guard(exchange),
     )
-    return way, Transport(lower=Lower.TCP, interleaved=channels)
+    return way, Transport(transport.profile, Lower.TCP, interleaved=channels)
 
 
 def _udp_way(
-    exchange: Exchange, client_port: tuple[int, int], form: JpegForm
+    exchange: Exchange, transport: Transport, client_port: tuple[int, int], form: JpegForm
 ) -> tuple[Way, Transport]:
     connection, ports = exchange.connection, exchange.house.ports
     leaves_from = ports.address_for(connection.host, connection.local_host)
+    sender = ports.sender(connection.host, client_port, leaves_from)
     way = Way(
-        sender=ports.sender(connection.host, client_port, leaves_from),
+        sender=_secured(exchange, sender, interleaved=False),
         packing=JpegPacking(_payload_bytes(exchange), interleaved=False, form=form),
         lifetime=Lifetime.DATAGRAM,
-        description=f"UDP, ports {client_port[0]}-{client_port[1]}",
+        description=f"UDP, ports {client_port[0]}-{client_port[1]}{_in_words(exchange)}",
         report_ports=client_port,
+        guard=_guard(exchange),
     )
     return way, Transport(
+        transport.profile,
         client_port=client_port,
         server_port=ports.ports,
         # Without need it is not said: behind NAT it misleads players.
@@ -498,9 +521,74 @@ def _udp_way(
     )
 
 
+def _speaks(exchange: Exchange, transport: Transport) -> bool:
+    """Whether packets may travel so: as they are, or encrypted with keys that nobody overheard.
+
+    What is asked for on an encrypted connection is not sent for everybody to see.
+    """
+    house, is_secure = exchange.house, exchange.connection.is_secure
+    if transport.profile != SECURE_PROFILE:
+        is_seen = is_secure and transport.lower is Lower.UDP
+        return transport.profile == PLAIN_PROFILE and not is_seen
+    if house.keying is None and is_secure and house.tally.passes("more requests for SRTP"):
+        _log.info(
+            "{peer} asks for SRTP, which needs one more package: pip install '{extra}' brings it",
+            peer=str(exchange.owner),
+            extra=EXTRA,
+        )
+    return exchange.keying is not None
+
+
+def _agree(exchange: Exchange, profile: str) -> None:
+    """Agree upon keys, where a transport that was chosen needs some.
+
+    Raises:
+        RTSPError: 463, the viewer's are of no use; 455, the session has begun with others.
+    """
+    if profile != SECURE_PROFILE or exchange.keying is None:
+        return
+    if exchange.session is not None:
+        # Numbers of packets go on, and the count of their wraps would begin anew.
+        raise RTSPError(455, "SRTP begins with a session: SETUP without Session")
+    exchange.agreement = exchange.keying.agree(
+        exchange.header("KeyMgmt"), exchange.connection.offer
+    )
+
+
+def _guard(exchange: Exchange) -> Guard | None:
+    return None if exchange.agreement is None else exchange.agreement.guard
+
+
+def _in_words(exchange: Exchange) -> str:
+    return "" if exchange.agreement is None else f", SRTP by {exchange.agreement.suite.name}"
+
+
+def _secured(exchange: Exchange, sender: IPacketSender, *, interleaved: bool) -> IPacketSender:
+    guard = _guard(exchange)
+    return sender if guard is None else SecureSender(sender, guard, interleaved=interleaved)
+
+
+def _transport_fields(
+    exchange: Exchange, transport: Transport, session: Session
+) -> list[tuple[str, str]]:
+    """How a session's packets travel, and with which key; what was offered is used up by it."""
+    keying, agreement = exchange.keying, exchange.agreement
+    if keying is None or agreement is None:
+        return [("Transport", transport.to_text())]
+    exchange.connection.offer = None
+    ssrc = session.rtp.ssrc
+    return [
+        ("Transport", replace(transport, ssrc=ssrc).to_text()),
+        ("KeyMgmt", keying.answer(agreement, ssrc, session.url)),
+    ]
+
+
 def _payload_bytes(exchange: Exchange) -> int:
     """What a packet holds after its RTP header; Blocksize counts the same (section 12.7)."""
-    most = exchange.house.max_packet_bytes - RTP_HEADER_BYTES
+    most = exchange.house.max_packet_bytes
+    if (guard := _guard(exchange)) is not None:
+        most = min(most - guard.tag_bytes, MAX_PACKET_BYTES)
+    most -= RTP_HEADER_BYTES
     wanted = exchange.header("Blocksize")
     if wanted is None:
         return most

@@ -18,7 +18,7 @@ from twisted.internet.protocol import DatagramProtocol
 from mjpegd.addresses import in_url, is_ipv6, plain_host
 from mjpegd.errors import ConfigurationError
 from mjpegd.logs import Tally
-from mjpegd.rtp import OnReport, RTCPProtocol, RTPProtocol
+from mjpegd.rtp import OnReport, Opened, RTCPProtocol, RTPProtocol
 from mjpegd.senders.backlog import Backlog
 from mjpegd.senders.media_socket import MediaSocket
 from mjpegd.senders.udp import UDPSender
@@ -174,14 +174,19 @@ class MediaPorts:
         return ""
 
     def start(
-        self, reactor: MediaReactor, clock: IReactorTime, on_report: OnReport, tally: Tally
+        self,
+        reactor: MediaReactor,
+        clock: IReactorTime,
+        on_report: OnReport,
+        tally: Tally,
+        opened: Opened,
     ) -> None:
-        """Read what arrives: hand reports on, count what is none."""
+        """Read what arrives: open what is encrypted, hand reports on, count what is none."""
         self._clock = clock
         self._backlog = Backlog(self._rtp.fileno(), reactor, clock)
         protocols: list[tuple[MediaSocket, DatagramProtocol]] = [
-            (self._rtp, RTPProtocol(on_report, tally)),
-            (self._rtcp, RTCPProtocol(on_report, tally)),
+            (self._rtp, RTPProtocol(on_report, tally, opened)),
+            (self._rtcp, RTCPProtocol(on_report, tally, opened)),
         ]
         for sock, protocol in protocols:
             port = reactor.adoptDatagramPort(sock.fileno(), self._family, protocol, RECEIVED_BYTES)

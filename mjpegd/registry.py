@@ -157,10 +157,23 @@ class Registry:
         session.change_way(way, url)
         self._know_addresses(session)
 
+    def opened(self, packet: bytes, host: str, port: int) -> bytes:
+        """What came from the network as RTCP, readable: viewers may have keys for it.
+
+        Raises:
+            ParseError: It ought to be encrypted by the viewer who is there, and is not.
+        """
+        session = self._by_address.get((host, port))
+        return packet if session is None else session.opened(packet)
+
     def received(self, reports: list[Report], host: str, port: int) -> None:
         """RTCP from the network: to the session that it is about, if its host sends it."""
-        session = self._about(reports) or self._by_address.get((host, port))
-        if session is not None and session.host == host:
+        there = self._by_address.get((host, port))
+        session = self._about(reports) or there
+        if session is None or session.host != host:
+            return
+        # What was not opened with its keys says nothing of it.
+        if session.way.guard is None or session is there:
             session.received(reports)
 
     def forget(self, session: Session) -> None:

@@ -141,8 +141,14 @@ class RTPStream:
 
 
 OnReport = Callable[[list[Report], str, int], None]
+# Makes what came from a host and port readable; raises ParseError.
+Opened = Callable[[bytes, str, int], bytes]
 
 MALFORMED_RTCP = "malformed RTCP packets"
+
+
+def _in_the_clear(packet: bytes, host: str, port: int) -> bytes:
+    return packet
 
 
 class RTCPProtocol(DatagramProtocol):
@@ -151,12 +157,14 @@ class RTCPProtocol(DatagramProtocol):
     Args:
         on_report: Called with the reports, and the host and port that they come from.
         tally: Counts what cannot be read.
+        opened: Opens what is encrypted.
     """
 
     noisy = False
 
-    def __init__(self, on_report: OnReport, tally: Tally) -> None:
+    def __init__(self, on_report: OnReport, tally: Tally, opened: Opened = _in_the_clear) -> None:
         self._on_report = on_report
+        self._opened = opened
         self._tally = tally
 
     @override
@@ -169,13 +177,14 @@ class RTCPProtocol(DatagramProtocol):
         """Whatever comes: what is no RTCP at all opens a way through a NAT (live555)."""
         if not is_rtcp(datagram):
             return
+        host, port = plain_host(addr[0]), addr[1]
         try:
-            reports = parse_compound(datagram)
+            reports = parse_compound(self._opened(datagram, host, port))
         except ParseError:
             self.unreadable()
             return
         if reports:
-            self._on_report(reports, plain_host(addr[0]), addr[1])
+            self._on_report(reports, host, port)
 
     def unreadable(self) -> None:
         """Something came that claims to be RTCP."""

@@ -47,12 +47,12 @@ from mjpegd.flow import (
     system_socket,
 )
 from mjpegd.guests import Standing
+from mjpegd.keying import Offer
 from mjpegd.laboratory import Laboratory
 from mjpegd.logs import openssl_reason, shown
 from mjpegd.methods import Exchange, House, answer, session_fields
 from mjpegd.rtp import MALFORMED_RTCP
-from mjpegd.senders.interleaved import InterleavedSender
-from mjpegd.session import Session
+from mjpegd.session import Lifetime, Session
 from mjpegd.wire.errors import ParseError
 from mjpegd.wire.lab import SILENCE_S, Dialect, End, dialect
 from mjpegd.wire.messages import (
@@ -126,6 +126,7 @@ class RTSPProtocol(LineReceiver):
         self.sessions: dict[str, Session] = {}
         self.described = False
         self.knows_size = False  # of pictures whose packets do not tell it
+        self.offer: Offer | None = None
         self._outflow = Outflow(self._has_room)
         self._clock = clock
         self._limits = house.limits
@@ -239,12 +240,12 @@ class RTSPProtocol(LineReceiver):
         if self._laboratory is not None:
             self._laboratory.close()
 
-    def _carried(self) -> list[tuple[Session, InterleavedSender]]:
+    def _carried(self) -> list[Session]:
         """The sessions whose packets travel on this connection; others were only named on it."""
         return [
-            (session, session.way.sender)
+            session
             for session in self.sessions.values()
-            if session.way.carrier is self and isinstance(session.way.sender, InterleavedSender)
+            if session.way.carrier is self and session.way.lifetime is Lifetime.INTERLEAVED
         ]
 
     def session_ended(self, session: Session) -> None:
@@ -330,8 +331,8 @@ class RTSPProtocol(LineReceiver):
 
     def _has_room(self) -> None:
         self._unread_bytes = 0
-        for _, sender in self._carried():
-            sender.flush()
+        for session in self._carried():
+            session.way.sender.flush()
         self._resume(Halt.UNREAD)
 
     # --- reading --------------------------------------------------------------------------
@@ -340,7 +341,7 @@ class RTSPProtocol(LineReceiver):
     def dataReceived(self, data: bytes) -> None:
         if not self.is_open:
             return
-        for session, _ in self._carried():
+        for session in self._carried():
             session.touch()
         if self._laboratory is not None and data.strip():
             self._patience.begun()
@@ -385,10 +386,10 @@ class RTSPProtocol(LineReceiver):
         return True
 
     def _received_packet(self, channel: int, payload: bytes) -> None:
-        for session, sender in self._carried():
-            if channel == sender.channels[1]:
+        for session in self._carried():
+            if channel == session.way.channels[1]:
                 try:
-                    session.received(parse_compound(payload))
+                    session.received(parse_compound(session.opened(payload)))
                 except ParseError:
                     self.house.tally.count(MALFORMED_RTCP)
 
@@ -653,9 +654,9 @@ class RTSPProtocol(LineReceiver):
         """
         taken = {
             channel
-            for other, sender in self._carried()
+            for other in self._carried()
             if other is not session
-            for channel in sender.channels
+            for channel in other.way.channels
         }
         if wanted is not None and taken.isdisjoint(wanted):
             return wanted

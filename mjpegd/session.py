@@ -88,6 +88,14 @@ class Lifetime(Enum):
     LABORATORY = "laboratory"
 
 
+class Guard(Protocol):
+    """What opens reports that are encrypted."""
+
+    def open_report(self, packet: bytes) -> bytes:
+        """The RTCP compound in a packet. Raises ParseError where that is not the viewer's."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Way:
     """How a viewer's packets travel.
@@ -97,18 +105,20 @@ class Way:
         packing: How frames are cut for it.
         lifetime: What keeps a session on it alive.
         description: For the log, e.g. ``UDP, ports 5000-5001``.
-        channel: The interleaved channel of RTP.
+        channels: The interleaved channels of RTP and RTCP.
         report_ports: The viewer's UDP ports, by which its reports are known.
         carrier: The connection that the packets, or a laboratory session, depend on.
+        guard: Opens the viewer's reports where they are encrypted, as its packets are.
     """
 
     sender: IPacketSender
     packing: Packing
     lifetime: Lifetime
     description: str
-    channel: int = 0
+    channels: tuple[int, int] = (0, 1)
     report_ports: tuple[int, ...] = ()
     carrier: object | None = None
+    guard: Guard | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -323,7 +333,9 @@ class Session:
     def deliver(self, template: TrainTemplate, ticks: int, spread_s: float) -> None:
         """Send one frame (see `mjpegd.playout.Viewer`)."""
         self._frames += 1
-        self._way.sender.send_train(self.rtp.train(template, ticks, self._way.channel), spread_s)
+        self._way.sender.send_train(
+            self.rtp.train(template, ticks, self._way.channels[0]), spread_s
+        )
 
     def skipped(self, count: int) -> None:
         """Frames were passed over because it was too late for them."""
@@ -351,6 +363,15 @@ class Session:
         _log.failure("session {session}: its playout broke", failure, session=self.identifier)
         self._is_heard = False  # what broke may be what tells the time of a BYE
         self.stream_gone("internal error")
+
+    def opened(self, packet: bytes) -> bytes:
+        """An RTCP compound that came on the viewer's way, to be read.
+
+        Raises:
+            ParseError: It ought to be encrypted by the viewer, and is not.
+        """
+        guard = self._way.guard
+        return packet if guard is None else guard.open_report(packet)
 
     def received(self, reports: list[Report]) -> None:
         """RTCP from the viewer."""

@@ -1,5 +1,6 @@
 """All that serves viewers in one process: films, pictures, sessions, and the ports of RTP."""
 
+import os
 import socket
 import time
 from collections.abc import Callable
@@ -19,6 +20,7 @@ from mjpegd.auth import Door, Gate
 from mjpegd.catalogue import Catalogue
 from mjpegd.doorkeeper import Doorkeeper
 from mjpegd.interfaces import InThread
+from mjpegd.keying import Keying
 from mjpegd.logs import Tally, shown
 from mjpegd.methods import House
 from mjpegd.options import Access, Settings, Tls
@@ -31,6 +33,7 @@ from mjpegd.sources.decoder_messages import DecoderLimits
 from mjpegd.sources.library import FolderState, Library
 from mjpegd.sources.pattern import TestCard
 from mjpegd.sources.video import DecoderReactor, Decoders
+from mjpegd.srtp import is_installed
 from mjpegd.stream import LiveStream, train_cache
 from mjpegd.timetable import Timetable
 from mjpegd.workshop import LIBRARY, Workshop
@@ -135,6 +138,7 @@ class Theatre:
             max_laboratory_bytes=settings.max_laboratory_bytes,
             wall_clock=time.time,
             started=int(time.time()),
+            keying=Keying(time.time, os.urandom) if is_installed() else None,
         )
         self.factory = RTSPFactory(house, admission, clock)
         self.encrypted: ServerFactory | None = None
@@ -177,7 +181,10 @@ class Theatre:
     def start(self) -> None:
         """Begin to serve."""
         self._makers.start()
-        self._ports.start(self._reactor, self._clock, self._registry.received, self._tally)
+        registry = self._registry
+        self._ports.start(
+            self._reactor, self._clock, registry.received, self._tally, registry.opened
+        )
 
     async def ready(self) -> None:
         """Viewers are served as soon as it has started."""

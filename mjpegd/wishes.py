@@ -20,6 +20,8 @@ MAX_SIDE_PIXELS = 65_535
 _READ_DIMENSIONS = ("gstreamer", "live555")
 # Refuses the types of RFC 2435 that tell of restart markers (MediaMTX is built on it).
 _WITHOUT_RESTARTS = "gortsplib"
+# Plays SRTP by MIKEY, and was seen to.
+_SPEAKS_SRTP = "gstreamer"
 # Goes when the length that a description tells has passed, even if the film stood still.
 _LEAVES_ON_TIME = "gstreamer"
 
@@ -38,6 +40,7 @@ class Wishes:
         loop: Repeat without end; None leaves it to the daemon's option.
         strips_restarts: Take restart markers out; None leaves it to what the player needs.
         big: What becomes of pictures with more than 2040 pixels in a direction; None likewise.
+        srtp: Describe the stream as SRTP, over TLS; None leaves it to what the player speaks.
         rendition: How a film that is no JPEG is to be rendered.
     """
 
@@ -45,6 +48,7 @@ class Wishes:
     loop: bool | None = None
     strips_restarts: bool | None = None
     big: Big | None = None
+    srtp: bool | None = None
     rendition: Rendition = PLAIN_RENDITION
 
     @classmethod
@@ -59,12 +63,17 @@ class Wishes:
             loop=_choice(query, "loop", {"1": True, "0": False}),
             strips_restarts=_choice(query, "restart", {"strip": True, "keep": False}),
             big=_choice(query, "big", {big.value: big for big in Big}),
+            srtp=_choice(query, "srtp", {"1": True, "0": False}),
             rendition=Rendition(
                 width=_whole(query, "width", MIN_SIDE_PIXELS, MAX_SIDE_PIXELS),
                 height=_whole(query, "height", MIN_SIDE_PIXELS, MAX_SIDE_PIXELS),
                 quality=_whole(query, "quality", 1, 100),
             ),
         )
+
+    def wants_srtp(self, agent: str) -> bool:
+        """Whether a viewer with these wishes is to be told of SRTP; ``agent`` as for `form`."""
+        return _SPEAKS_SRTP in agent.lower() if self.srtp is None else self.srtp
 
     def form(self, agent: str) -> JpegForm:
         """What pictures must be like for a viewer with these wishes.

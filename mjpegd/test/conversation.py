@@ -31,6 +31,7 @@ from mjpegd.auth import Door, Gate
 from mjpegd.catalogue import Catalogue
 from mjpegd.errors import MediaError, MediaNotFoundError
 from mjpegd.interfaces import IFrameSource, InThread
+from mjpegd.keying import Keying
 from mjpegd.limits import Limits
 from mjpegd.logs import Tally, say_count
 from mjpegd.methods import House
@@ -451,6 +452,8 @@ class Server:
         prefix: What identifiers of sessions begin with.
         door: Who may watch; everybody if none is told.
         networks: From where; anywhere if none are told.
+        keying: Who agrees with viewers upon keys for SRTP.
+        ports: Where UDP goes, if packets are to be kept otherwise.
 
     Attributes:
         clock: Time.
@@ -474,12 +477,14 @@ class Server:
         prefix: str = "",
         door: Door | None = None,
         networks: Networks | None = None,
+        keying: Keying | None = None,
+        ports: "Ports | None" = None,
     ) -> None:
         self.clock = Clock()
         self.shelf = Shelf()
         self.shelf.films[FILM] = film or FakeFilm()
         self.live = FakeLive()
-        self.ports = Ports()
+        self.ports = ports or Ports()
         limits = limits or Limits()
         tally = Tally(self.clock, say_count)
         self.gate = Gate(
@@ -514,6 +519,7 @@ class Server:
             max_laboratory_bytes=20_480,
             wall_clock=self.unix_s,
             started=STARTED_UNIX_S,
+            keying=keying,
         )
         self.factory = RTSPFactory(self.house, self.admission, self.clock)
 

@@ -15,14 +15,17 @@ from mjpegd.interfaces import IFrameSource, ILiveSource, IPacketSender, IRendere
 from mjpegd.senders.backlog import Backlog
 from mjpegd.senders.interleaved import InterleavedSender
 from mjpegd.senders.media_socket import MediaSocket, can_segment
+from mjpegd.senders.secure import SecureSender
 from mjpegd.senders.udp import UDPSender
 from mjpegd.sources.film import Film
 from mjpegd.sources.images import ImageFolder
 from mjpegd.sources.indexing import OtherVideoError
 from mjpegd.sources.pattern import TestCard
 from mjpegd.sources.video import DecoderReactor, Decoders, VideoFilm
+from mjpegd.srtp import Guard
 from mjpegd.test import films
 from mjpegd.test.contracts import LiveContract, SenderContract, SourceContract
+from mjpegd.test.encryption import session
 from mjpegd.test.fakes import (
     FakeFilm,
     FakeLive,
@@ -34,6 +37,7 @@ from mjpegd.test.fakes import (
 from mjpegd.test.processes import FakeProcesses
 from mjpegd.test.videos import video
 from mjpegd.wire.messages import InterleavedFrame
+from mjpegd.wire.mikey import Suite
 from mjpegd.wire.packets import RTPPacket
 from mjpegd.wire.reports import compound
 
@@ -211,6 +215,18 @@ class SegmentingUDPSenderOverLoopbackContractTests(UDPSenderOverLoopbackContract
         skip = "this kernel cannot cut"
 
 
+def payloads(sent: bytes | bytearray, channel: int) -> list[bytes]:
+    """What was written on one channel of a connection."""
+    rest, found = bytes(sent), []
+    while rest:
+        parsed = InterleavedFrame.parse(rest)
+        assert parsed is not None, "what is written ends with a whole packet"
+        frame, rest = parsed
+        if frame.channel == channel:
+            found.append(frame.payload)
+    return found
+
+
 class FreeCarrier:
     """A connection whose viewer reads at once.
 
@@ -227,6 +243,34 @@ class FreeCarrier:
         self.sent += data
 
 
+class SecureSenderContractTests(SenderContract, SynchronousTestCase):
+    """What arrives is opened by the viewer, each time anew."""
+
+    interleaved = True
+    master = bytes(range(30))
+
+    @override
+    def make_sender(self) -> IPacketSender:
+        self.carrier = FreeCarrier()
+        suite = Suite.AES_CM_128_HMAC_SHA1_80
+        guard = Guard(suite, self.master, suite, self.master)
+        return IPacketSender(
+            SecureSender(
+                IPacketSender(InterleavedSender(self.carrier, (0, 1))), guard, interleaved=True
+            )
+        )
+
+    @override
+    def arrived(self) -> list[bytes]:
+        viewer = session(Suite.AES_CM_128_HMAC_SHA1_80, self.master, arriving=True)
+        return [viewer.unprotect(payload) for payload in payloads(self.carrier.sent, 0)]
+
+    @override
+    def reports_arrived(self) -> list[bytes]:
+        viewer = session(Suite.AES_CM_128_HMAC_SHA1_80, self.master, arriving=True)
+        return [viewer.unprotect_rtcp(payload) for payload in payloads(self.carrier.sent, 1)]
+
+
 class InterleavedSenderContractTests(SenderContract, SynchronousTestCase):
     interleaved = True
 
@@ -237,19 +281,11 @@ class InterleavedSenderContractTests(SenderContract, SynchronousTestCase):
 
     @override
     def arrived(self) -> list[bytes]:
-        return [frame.payload for frame in self.frames() if frame.channel == 0]
+        return payloads(self.carrier.sent, 0)
 
     @override
     def reports_arrived(self) -> list[bytes]:
-        return [frame.payload for frame in self.frames() if frame.channel == 1]
-
-    def frames(self) -> Iterator[InterleavedFrame]:
-        rest = bytes(self.carrier.sent)
-        while rest:
-            parsed = InterleavedFrame.parse(rest)
-            assert parsed is not None, "what is written ends with a whole packet"
-            frame, rest = parsed
-            yield frame
+        return payloads(self.carrier.sent, 1)
 
     def test_packets_are_in_the_channel_of_the_train(self) -> None:
         sender = self.make_sender()

@@ -204,10 +204,16 @@ class StartedPortsTests(TestCase):
         self.ports = MediaPorts(bind_pair("", 0), segments=False)
         self.addCleanup(lambda: _ended(self.ports))
         running = cast(IReactorTime, reactor)  # the stubs do not know which reactor it is
-        self.ports.start(cast(MediaReactor, reactor), running, self.take, Tally(Clock(), say_count))
+        tally = Tally(Clock(), say_count)
+        self.ports.start(cast(MediaReactor, reactor), running, self.take, tally, self.opened)
         self.viewer = bind(socket.SOCK_DGRAM, "127.0.0.1", 0)
         self.addCleanup(self.viewer.close)
         self.viewer.settimeout(5)
+
+    def opened(self, packet: bytes, host: str, port: int) -> bytes:
+        """Whoever sends from a port of the viewer's has put a seal below it."""
+        is_viewer = (host, port) == ("127.0.0.1", self.viewer.getsockname()[1])
+        return packet.removesuffix(b"seal") if is_viewer else packet
 
     def take(self, *report: Any) -> None:  # three arguments of different types
         self.reports.callback(report)
@@ -220,6 +226,12 @@ class StartedPortsTests(TestCase):
         return self.reports.addCallback(
             lambda got: self.assertEqual(got, ([report], "127.0.0.1", port))
         )
+
+    def test_reports_that_are_encrypted_are_opened_first(self) -> "Deferred[None]":
+        report = ReceiverReport(1, ())
+        self.viewer.sendto(compound(report) + b"seal", ("127.0.0.1", self.ports.ports[1]))
+
+        return self.reports.addCallback(lambda got: self.assertEqual(got[0], [report]))
 
     def test_a_sender_sends_from_the_address_that_the_viewer_connected_to(self) -> None:
         port = self.viewer.getsockname()[1]

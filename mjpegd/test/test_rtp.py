@@ -180,6 +180,19 @@ class ProtocolTests(SynchronousTestCase):
         self.assertEqual(self.received, [])
         self.assertEqual(self.counts, [("malformed RTCP packets", 1)])
 
+    def test_reports_are_opened_before_they_are_read(self) -> None:
+        opened: list[tuple[str, int]] = []
+
+        def open_report(packet: bytes, host: str, port: int) -> bytes:
+            opened.append((host, port))
+            return packet.removesuffix(b"seal")
+
+        rtcp = RTCPProtocol(self.take, Tally(Clock(), lambda *_: None), open_report)
+        rtcp.datagramReceived(compound(ReceiverReport(1, ())) + b"seal", ("::ffff:192.0.2.1", 5001))
+
+        self.assertEqual(opened, [("192.0.2.1", 5001)])
+        self.assertEqual(self.received, [([ReceiverReport(1, ())], "192.0.2.1", 5001)])
+
     def test_what_opens_a_nat_is_swallowed(self) -> None:
         for datagram in (b"", b"\xfe\xed\xfa\xce", bytes(200), b"\x80\x1a" + bytes(10)):
             self.rtp.datagramReceived(datagram, ("192.0.2.1", 5000))

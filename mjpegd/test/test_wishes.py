@@ -28,6 +28,8 @@ class ParseTests(SynchronousTestCase):
             ({"fps": "12", "loop": "1"}, Wishes(Fraction(12), loop=True)),
             ({"restart": "strip"}, Wishes(strips_restarts=True)),
             ({"restart": "keep"}, Wishes(strips_restarts=False)),
+            ({"srtp": "1"}, Wishes(srtp=True)),
+            ({"srtp": "0"}, Wishes(srtp=False)),
             *(({"big": big.value}, Wishes(big=big)) for big in Big),
             ({"width": "320"}, Wishes(rendition=Rendition(width=320))),
             ({"height": "16"}, Wishes(rendition=Rendition(height=16))),
@@ -43,6 +45,7 @@ class ParseTests(SynchronousTestCase):
             self.assert_refused("fps", fps)
         for loop in ("", "2", "yes", "true", "01", " 1"):
             self.assert_refused("loop", loop)
+            self.assert_refused("srtp", loop)
         for choice in ("", "SCALE", "1", "scale,native"):
             self.assert_refused("big", choice)
             self.assert_refused("restart", choice)
@@ -81,3 +84,14 @@ class FormTests(SynchronousTestCase):
         rendition = Rendition(320, 240, 50)
 
         self.assertEqual(Wishes(rendition=rendition).form(FFMPEG).rendition, rendition)
+
+
+class SRTPTests(SynchronousTestCase):
+    def test_it_is_told_of_to_players_that_speak_it(self) -> None:
+        for agent, speaks in ((GSTREAMER, True), (FFMPEG, False), (VLC, False), ("", False)):
+            self.assertIs(Wishes().wants_srtp(agent), speaks, agent)
+
+    def test_what_the_url_says_comes_first(self) -> None:
+        for agent in (GSTREAMER, FFMPEG):
+            self.assertTrue(Wishes(srtp=True).wants_srtp(agent))
+            self.assertFalse(Wishes(srtp=False).wants_srtp(agent))
