@@ -29,6 +29,7 @@ from mjpegd.options import Options, Settings
 from mjpegd.ports import Pair, bind_pairs, close_pairs, port_ranges
 from mjpegd.senders.media_socket import can_segment
 from mjpegd.sources.library import FolderState
+from mjpegd.srtp import EXTRA, is_installed
 from mjpegd.theatre import Theatre, TheatreReactor
 from mjpegd.workers.acceptor import Acceptor
 from mjpegd.workers.crew import CrewReactor
@@ -228,6 +229,14 @@ class MjpegService(Service):
                 lambda failure: _log.failure("announcing the streams", failure)
             )
 
+    def _srtp(self) -> str:
+        """How viewers that have to be encrypted are served over UDP, where there are any."""
+        if self._settings.tls is None:
+            return ""
+        if is_installed():
+            return ", as SRTP for viewers on TLS"
+        return f", but not for viewers on TLS: pip install '{EXTRA}' brings SRTP"
+
     async def _announce(self) -> None:
         """Say what is served, and where."""
         await self._venue.ready()
@@ -237,13 +246,14 @@ class MjpegService(Service):
         segments = settings.segments and can_segment()
         _log.info(
             "mjpegd {version} serves {media} at {bases}{workers}; RTP from UDP ports {ports}, "
-            "{cut}; {who}",
+            "{cut}{srtp}; {who}",
             version=__version__,
             media=shown(str(settings.media)),
             bases=" and ".join(self._listening.places()),
             workers=f" with {settings.workers} workers" if settings.workers > 1 else "",
             ports=self._rtp_ports,
             cut="cut by the kernel (GSO)" if segments else "packet by packet",
+            srtp=self._srtp(),
             who=self._who_may_watch(),
         )
         await self._venue.announce(self.base_url)

@@ -12,6 +12,7 @@ from mjpegd.addresses import in_url
 from mjpegd.ports import bind_pairs, close_pairs
 from mjpegd.service import MjpegService
 from mjpegd.test import films
+from mjpegd.test.keys import pair
 from mjpegd.test.logins import EVERYTHING, users_file
 from mjpegd.test.running import ServiceTestCase
 from mjpegd.wire.messages import Headers, Request, Response
@@ -68,8 +69,20 @@ class MjpegServiceTests(ServiceTestCase):
             line = await self.heard(" serves ")
             self.assertIn(f"mjpegd {__version__} serves {folder} at {service.base_url};", line)
             self.assertTrue(line.endswith(EVERYBODY), line)
+            self.assertNotIn("SRTP", line)
             await self.heard(f"{service.base_url}testcard")
             await self.heard(f"{service.base_url}a%20film.avi")
+
+        return Deferred.fromCoroutine(test())
+
+    def test_says_that_media_goes_over_udp_as_srtp_where_there_is_tls(self) -> "Deferred[None]":
+        folder = self.folder({})
+        certificate, key = pair().write(folder)
+        options = f"--certificate={certificate}", f"--private-key={key}", "--tls-port=0"
+        self.started(f"--media={folder}", *options)
+
+        async def test() -> None:
+            self.assertIn(", as SRTP for viewers on TLS;", await self.heard(" serves "))
 
         return Deferred.fromCoroutine(test())
 
