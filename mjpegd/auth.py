@@ -5,6 +5,8 @@ a realm makes a viewer of a name, and a portal holds these together. Where the p
 the checker's affair: in a users file, or wherever a checker of Twisted's ``--auth`` has them.
 """
 
+import hashlib
+import hmac
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -33,7 +35,7 @@ from mjpegd.logs import Tally, shown
 from mjpegd.nonces import Nonces
 from mjpegd.penalties import Penalties
 from mjpegd.rights import ALL_RIGHTS, NO_RIGHTS, Action, Rights
-from mjpegd.users import Users
+from mjpegd.users import MAX_NAME_CHARACTERS, Users
 from mjpegd.wire.digest import (
     Algorithm,
     Authorization,
@@ -187,8 +189,9 @@ class Gate:
         door: Who is let in.
         networks: From where connections are taken at all; None for anywhere.
         clock: Time.
-        limits: How long nonces are good, and answers to wrong logins wait.
+        limits: How long nonces are good.
         tally: Counts what may come in floods.
+        penalties: How long answers to wrong logins wait.
         key: Random bytes for nonces, which nobody else knows.
 
     Attributes:
@@ -202,15 +205,16 @@ class Gate:
         clock: IReactorTime,
         limits: Limits,
         tally: Tally,
+        penalties: Penalties,
         key: bytes,
     ) -> None:
         self.door = door
         self._networks = networks
         self._clock = clock
-        self._limits = limits
         self._tally = tally
+        self._penalties = penalties
+        self._key = key
         self._nonces = Nonces(key, limits.nonce_s, clock.seconds)
-        self._penalties = Penalties(limits, clock.seconds)
 
     def takes(self, host: str) -> bool:
         """Whether a connection from this address is taken."""
@@ -246,8 +250,8 @@ class Gate:
         try:
             viewer = await _logged_in(portal, proof, request, visitor.host)
         except LoginFailed as failure:
-            delay_s = self._refused(proof, visitor.host, failure)
-            await visitor.rest(max(0.0, began_s + delay_s - self._clock.seconds()))
+            wait_s = await self._refused(proof, visitor.host, failure)
+            await visitor.rest(max(0.0, began_s + wait_s - self._clock.seconds()))
             # With the same nonce whoever says the same again can be seen to do so.
             raise self.challenge(visitor, nonce=self._current_nonce(proof, visitor)) from None
         if isinstance(proof, DigestProof) and not self._is_good(proof, request.method, visitor):
@@ -306,12 +310,15 @@ class Gate:
         knows = self._nonces.is_own if method == "TEARDOWN" else self._nonces.is_current
         return knows(nonce, visitor.host)
 
-    def _refused(self, proof: Proof, host: str, failure: LoginFailed) -> float:
+    async def _refused(self, proof: Proof, host: str, failure: LoginFailed) -> float:
         """A login was wrong; how many seconds its answer has to wait."""
         name = as_text(proof.username)
-        if self._penalties.repeats(host, name, proof.guess):
-            return self._limits.first_refusal_s
-        if self._tally.passes("more failed logins"):
+        # What no user can be called may be as long as a header.
+        known_by = as_bytes(name[: MAX_NAME_CHARACTERS + 1])
+        # What may be a password is kept by nobody who only counts.
+        guess = hmac.new(self._key, as_bytes(f"{name}\0{proof.guess}"), hashlib.sha256).digest()
+        penalty = await self._penalties.failed(host, known_by, guess)
+        if penalty.is_new and self._tally.passes("more failed logins"):
             # Filters for fail2ban read this line: nothing foreign stands before the address.
             _log.warn(
                 "login from {peer} failed: {reason}, user {user}",
@@ -319,7 +326,7 @@ class Gate:
                 reason=str(failure) if isinstance(failure, LoginDenied) else WRONG,
                 user=shown(name),
             )
-        return self._penalties.failed(host, name)
+        return penalty.wait_s
 
 
 async def _logged_in(portal: Portal, proof: Proof, request: Request, host: str) -> IViewer:

@@ -95,8 +95,10 @@ class Catalogue:
             film.used_s = self._clock.seconds()
         return stream
 
-    async def open_for_laboratory(self, name: str, may_watch: Callable[[str], bool]) -> Stream:
-        """The stream that a laboratory client means by a bare file name.
+    async def open_for_laboratory(
+        self, name: str, may_watch: Callable[[str], bool]
+    ) -> tuple[str, Stream]:
+        """The stream that a laboratory client means by a bare file name, and its path.
 
         Args:
             name: The name.
@@ -107,12 +109,12 @@ class Catalogue:
         """
         if name in self._live:
             if may_watch(name):
-                return self._live[name]
+                return name, self._live[name]
             raise MediaNotFoundError(f"{name} is not for everyone")
         place = await self._library.locate_laboratory(name)
         if not may_watch(place.title):
             raise MediaNotFoundError(f"{name} is not for everyone")
-        return await self._film(place)
+        return place.title, await self._film(place)
 
     async def listing(self, limit: int) -> tuple[list[Listing], int]:
         """What can be watched, at most ``limit`` of it, and how much there is in all."""

@@ -262,11 +262,11 @@ class Laboratory:
         )
         return 500
 
-    async def _open(self, name: str) -> FilmStream:
-        stream = await self._house.catalogue.open_for_laboratory(name, self._may_watch)
+    async def _open(self, name: str) -> tuple[str, FilmStream]:
+        path, stream = await self._house.catalogue.open_for_laboratory(name, self._may_watch)
         if not isinstance(stream, FilmStream):
             raise MediaNotFoundError(f"{name} is no film")
-        return stream
+        return path, stream
 
     def _may_watch(self, path: str) -> bool:
         """The dialect knows no login: its clients are everyone."""
@@ -279,18 +279,25 @@ class Laboratory:
             raise RTSPError(461, "no client_port")
         if not self._house.ports.reaches(self._connection.host):
             raise RTSPError(461, "out of reach of UDP")
-        stream = await self._open(request.name)
+        path, stream = await self._open(request.name)
         if not self._connection.is_open:
             raise RTSPError(454, "the client has gone")
         self.close("SETUP again")
         way = self._way(request, request.client_port)
         registry = self._house.registry
         owner = Owner(self._connection.host)
-        session = await registry.create(owner, stream.title, stream, Wishes(), "", way)
+        session = await registry.create(owner, path, stream, Wishes(), "", way)
+        self._check_present(session)
+        self._session = session
+
+    def _check_present(self, session: Session) -> None:
+        """A session is made in vain if its client has gone meanwhile, or may no longer watch."""
         if not self._connection.is_open:
             session.close("the client has gone")
             raise RTSPError(454, "the client has gone")
-        self._session = session
+        if not self._may_watch(session.path):
+            session.close("its viewer may no longer watch it")
+            raise MediaNotFoundError(f"{session.path} is not for everyone")
 
     def _way(self, request: LabRequest, port: int) -> Way:
         connection, ports = self._connection, self._house.ports

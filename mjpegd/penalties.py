@@ -1,14 +1,44 @@
 """How long a wrong login waits for its answer: longer each time. A right one never waits."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass
+from typing import Generic, Protocol, TypeVar
+
+from twisted.internet.defer import Deferred, succeed
 
 from mjpegd.addresses import household
 from mjpegd.limits import Limits
-from mjpegd.users import MAX_NAME_CHARACTERS
 
 
-class Penalties:
-    """Counts wrong logins, for each address and for each name that was tried.
+@dataclass(frozen=True, slots=True)
+class Penalty:
+    """What a wrong login costs.
+
+    Attributes:
+        wait_s: Seconds that its answer has to wait, counted from its request.
+        is_new: It was not said before.
+    """
+
+    wait_s: float
+    is_new: bool
+
+
+class Penalties(Protocol):
+    """Counts wrong logins; told of each before it is answered."""
+
+    def failed(self, host: str, name: bytes, guess: bytes) -> "Deferred[Penalty]":
+        """Count one more.
+
+        Args:
+            host: Where it came from.
+            name: The user that was tried; of a longer one than a user can have, the beginning.
+            guess: The same for the same user and password.
+        """
+        ...
+
+
+class PenaltyBook:
+    """Counts all of them here, for each address and for each name that was tried.
 
     A name that exists is counted like one that does not, and a right login changes nothing:
     what is said here would tell them apart.
@@ -20,39 +50,36 @@ class Penalties:
 
     def __init__(self, limits: Limits, seconds: Callable[[], float]) -> None:
         self._limits = limits
-        self._hosts = _Counts(limits, seconds)
-        self._names = _Counts(limits, seconds)
-        self._guesses = _Counts(limits, seconds)
+        self._hosts: _Counts[str] = _Counts(limits, seconds)
+        self._names: _Counts[bytes] = _Counts(limits, seconds)
+        self._guesses: _Counts[tuple[str, bytes]] = _Counts(limits, seconds)
 
-    def repeats(self, host: str, name: str, guess: str) -> bool:
-        """Whether an address said exactly this, and in vain, before.
+    def failed(self, host: str, name: bytes, guess: bytes) -> "Deferred[Penalty]":
+        """Count one more (see `Penalties`).
 
         GStreamer says the same eight times: that is one password tried, not eight. It is answered
         like the first wrong login.
         """
-        return self._guesses.add(f"{household(host)} {hash((name, guess))}") > 1
-
-    def failed(self, host: str, name: str) -> float:
-        """One more; how many seconds its answer has to wait, counted from its request."""
-        times = max(
-            self._hosts.add(household(host)),
-            # What no user can be called may be as long as a header.
-            self._names.add(name[: MAX_NAME_CHARACTERS + 1]),
-        )
-        limits = self._limits
-        doublings = min(times - 1, 32)
-        return min(limits.first_refusal_s * 2.0**doublings, limits.longest_refusal_s)
+        limits, origin = self._limits, household(host)
+        if self._guesses.add((origin, guess)) > 1:
+            return succeed(Penalty(limits.first_refusal_s, is_new=False))
+        doublings = min(max(self._hosts.add(origin), self._names.add(name)) - 1, 32)
+        wait_s = min(limits.first_refusal_s * 2.0**doublings, limits.longest_refusal_s)
+        return succeed(Penalty(wait_s, is_new=True))
 
 
-class _Counts:
+T = TypeVar("T", bound=Hashable)
+
+
+class _Counts(Generic[T]):
     """How often something happened lately; of too many things, those of long ago are forgotten."""
 
     def __init__(self, limits: Limits, seconds: Callable[[], float]) -> None:
         self._limits = limits
         self._seconds = seconds
-        self._known: dict[str, tuple[int, float]] = {}  # in the order of their times
+        self._known: dict[T, tuple[int, float]] = {}  # in the order of their times
 
-    def add(self, what: str) -> int:
+    def add(self, what: T) -> int:
         """It happened once more; how often it did so far."""
         now_s = self._seconds()
         count, at_s = self._known.pop(what, (0, now_s))

@@ -18,7 +18,7 @@ from email.utils import formatdate
 from enum import Enum, auto
 
 from twisted.internet.address import IPv4Address, IPv6Address
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, succeed
 from twisted.internet.error import ConnectionClosed
 from twisted.internet.interfaces import (
     IAddress,
@@ -201,6 +201,8 @@ class RTSPProtocol(LineReceiver):
 
     def rest(self, seconds: float) -> "Deferred[None]":
         """Fires after so many seconds, or when the connection is gone."""
+        if not self.is_open:
+            return succeed(None)
         resting: Deferred[None] = Deferred()
         self._resting = resting
         self._rest.set(seconds, self._wake)

@@ -26,6 +26,7 @@ from mjpegd.listening import Listening, ListeningReactor
 from mjpegd.logs import Tally, say_count, shown
 from mjpegd.nonces import KEY_BYTES
 from mjpegd.options import Options, Settings
+from mjpegd.penalties import PenaltyBook
 from mjpegd.ports import Pair, bind_pairs, close_pairs, port_ranges
 from mjpegd.senders.media_socket import can_segment
 from mjpegd.sources.library import FolderState
@@ -175,13 +176,15 @@ class MjpegService(Service):
 
     def _make_venue(self, pairs: list[Pair]) -> Venue:
         settings, reactor = self._settings, self._reactor
+        penalties = PenaltyBook(settings.limits, reactor.seconds)
         if settings.workers > 1:
-            return Acceptor(settings, reactor, pairs, self._headcount, self._tally)
+            return Acceptor(settings, reactor, pairs, self._headcount, penalties, self._tally)
         return Theatre(
             settings,
             reactor,
             pairs[0],
             self._headcount,
+            penalties,
             self._tally,
             secrets.token_bytes(KEY_BYTES),
         )

@@ -24,6 +24,7 @@ from mjpegd.keying import Keying
 from mjpegd.logs import Tally, shown
 from mjpegd.methods import House
 from mjpegd.options import Access, Settings, Tls
+from mjpegd.penalties import Penalties
 from mjpegd.pictures.turbojpeg import TurboJpeg
 from mjpegd.ports import MediaPorts, MediaReactor, Pair
 from mjpegd.registry import Registry
@@ -65,6 +66,7 @@ class Theatre:
         reactor: Where it runs.
         pair: The sockets of RTP and RTCP.
         admission: Who counts connections and sessions.
+        penalties: Who counts wrong logins.
         tally: Counts what may come in floods.
         key: Random bytes for logins; the same for all processes of a daemon.
         prefix: What identifiers of sessions begin with.
@@ -80,6 +82,7 @@ class Theatre:
         reactor: TheatreReactor,
         pair: Pair,
         admission: Admission,
+        penalties: Penalties,
         tally: Tally,
         key: bytes,
         prefix: str = "",
@@ -121,7 +124,9 @@ class Theatre:
             prefix=prefix,
         )
         access = settings.access
-        self._gate = Gate(_door(access), access.networks, clock, settings.limits, tally, key)
+        self._gate = Gate(
+            _door(access), access.networks, clock, settings.limits, tally, penalties, key
+        )
         self._doorkeeper: Doorkeeper | None = None
         if access.users is not None:
             self._doorkeeper = Doorkeeper(

@@ -35,6 +35,7 @@ from mjpegd.keying import Keying
 from mjpegd.limits import Limits
 from mjpegd.logs import Tally, say_count
 from mjpegd.methods import House
+from mjpegd.penalties import Penalties, PenaltyBook
 from mjpegd.registry import Registry
 from mjpegd.rtsp import RTSPFactory
 from mjpegd.sources.library import Library, Listing, Place
@@ -454,6 +455,7 @@ class Server:
         networks: From where; anywhere if none are told.
         keying: Who agrees with viewers upon keys for SRTP.
         ports: Where UDP goes, if packets are to be kept otherwise.
+        penalties: Who counts wrong logins; otherwise it is done here.
 
     Attributes:
         clock: Time.
@@ -479,6 +481,7 @@ class Server:
         networks: Networks | None = None,
         keying: Keying | None = None,
         ports: "Ports | None" = None,
+        penalties: Penalties | None = None,
     ) -> None:
         self.clock = Clock()
         self.shelf = Shelf()
@@ -488,7 +491,13 @@ class Server:
         limits = limits or Limits()
         tally = Tally(self.clock, say_count)
         self.gate = Gate(
-            door or Door.of_all(), networks, self.clock, limits, tally, key=b"known to nobody else"
+            door or Door.of_all(),
+            networks,
+            self.clock,
+            limits,
+            tally,
+            PenaltyBook(limits, self.clock.seconds) if penalties is None else penalties,
+            key=b"known to nobody else",
         )
         catalogue = Catalogue(
             self.shelf,

@@ -21,13 +21,14 @@ from mjpegd.errors import RTSPError
 from mjpegd.guests import Standing
 from mjpegd.logs import Tally, say_count
 from mjpegd.options import Options
+from mjpegd.penalties import Penalty, PenaltyBook
 from mjpegd.ports import bind_pairs
 from mjpegd.service import Reactor
 from mjpegd.test.conversation import said
 from mjpegd.workers.acceptor import Acceptor
 from mjpegd.workers.crew import CrewReactor
 from mjpegd.workers.messages import LINE_FD, Addresses, Cover, LineFactory, Ready
-from mjpegd.workers.worker import Desk, FarAdmission, Worker
+from mjpegd.workers.worker import Desk, FarAdmission, FarPenalties, Worker
 
 REQUEST = b"OPTIONS * RTSP/1.0\r\nCSeq: 1\r\n\r\n"
 HOST = "127.0.0.1"
@@ -49,6 +50,7 @@ class Staff:
         self.number = number
         self.desk = Desk(cast(Worker, self))  # it has the part of a worker that a desk calls
         self.admission = FarAdmission(self.desk, seconds)
+        self.penalties = FarPenalties(self.desk)
         self.taken: list[tuple[socket.socket, Addresses, Cover, bytes]] = []
         self.present: list[Presence] = []
         self.announced: list[str] = []
@@ -140,7 +142,8 @@ class AcceptorTests(TestCase):
         self.crew = InProcess(self.reactor)
         crew = cast(CrewReactor, self.crew)
         pairs = bind_pairs(HOST, 0, 2)
-        self.acceptor = Acceptor(options.settings, crew, pairs, self.headcount, tally)
+        book = PenaltyBook(options.settings.limits, self.reactor.seconds)
+        self.acceptor = Acceptor(options.settings, crew, pairs, self.headcount, book, tally)
         listening = cast(IReactorTCP, reactor).listenTCP(0, self.acceptor.factory, interface=HOST)
         self.port = cast(IPv4Address, listening.getHost()).port
         self.addCleanup(self.acceptor_closed)
@@ -268,6 +271,31 @@ class AcceptorTests(TestCase):
         self.first.admission.give_back_seat(Seat(HOST))
         await self.until(lambda: self.headcount.sessions == 2)
         await self.second.admission.take_seat(Seat(HOST))
+
+    async def test_wrong_logins_are_counted_over_all_workers(self) -> None:
+        await self.all_ready()
+        costs = [
+            await staff.penalties.failed(HOST, b"\xff", b"%d" % guess)
+            for guess, staff in enumerate([self.first, self.second, self.first])
+        ]
+        again = await self.second.penalties.failed(HOST, b"\xff", b"0")
+
+        self.assertEqual([cost.wait_s for cost in costs], [0.25, 0.5, 1.0])
+        self.assertEqual(again, Penalty(0.25, is_new=False))
+
+    async def test_what_a_worker_asks_when_the_acceptor_has_gone_is_refused(self) -> None:
+        await self.all_ready()
+        line: Any = self.first.desk.transport
+        line.loseConnection()
+        await self.until(lambda: self.first.is_ended)
+
+        for asked in (
+            self.first.admission.take_seat(Seat(HOST)),
+            self.first.penalties.failed(HOST, b"anna", b"x"),
+        ):
+            with self.assertRaises(RTSPError) as caught:
+                await asked
+            self.assertEqual(caught.exception.status, 503)
 
     async def test_connections_are_counted_over_all_workers(self) -> None:
         await self.all_ready()

@@ -10,7 +10,7 @@ from twisted.cred.credentials import IUsernameHashedPassword
 from twisted.cred.error import UnauthorizedLogin
 from twisted.cred.portal import IRealm
 from twisted.cred.strcred import makeChecker
-from twisted.internet.defer import Deferred, fail
+from twisted.internet.defer import Deferred, fail, succeed
 from twisted.internet.task import Clock
 from twisted.logger import capturedLogs
 from twisted.trial.unittest import SynchronousTestCase
@@ -22,6 +22,7 @@ from mjpegd.addresses import Networks
 from mjpegd.auth import Door, IViewer, Viewer
 from mjpegd.credentials import DigestProof
 from mjpegd.limits import Limits
+from mjpegd.penalties import Penalty
 from mjpegd.rights import ALL_RIGHTS
 from mjpegd.test.conversation import (
     FILM,
@@ -37,6 +38,7 @@ from mjpegd.test.conversation import (
 )
 from mjpegd.test.fakes import FakeFilm
 from mjpegd.test.logins import EVERYTHING, REALM, door, password_of
+from mjpegd.users import MAX_NAME_CHARACTERS
 from mjpegd.wire.digest import Algorithm, Challenge, Scheme, answer
 from mjpegd.wire.messages import Response
 
@@ -380,6 +382,25 @@ class SameAnswerTests(LoginCase):
         self.assertLess(abs(waits_s[0] - waits_s[1]), 0.015)
 
 
+class FarBook:
+    """Somebody far away counts.
+
+    Args:
+        penalty: What a wrong login costs, when that is known.
+
+    Attributes:
+        heard: The name and the guess of each.
+    """
+
+    def __init__(self, penalty: "Deferred[Penalty]") -> None:
+        self._penalty = penalty
+        self.heard: list[tuple[bytes, bytes]] = []
+
+    def failed(self, host: str, name: bytes, guess: bytes) -> "Deferred[Penalty]":
+        self.heard.append((name, guess))
+        return self._penalty
+
+
 class DelayTests(LoginCase):
     def waits_s(self, names: Iterable[str], host: str = VIEWER) -> list[float]:
         """What wrong answers take, one after the other."""
@@ -428,6 +449,28 @@ class DelayTests(LoginCase):
         self.client.close()
         self.server.house.tally.stop()
         self.assertEqual(self.server.clock.getDelayedCalls(), [])
+
+    def test_who_has_left_before_it_was_known_waits_for_nothing(self) -> None:
+        penalty: Deferred[Penalty] = Deferred()
+        self.server = Server(door=door(), penalties=FarBook(penalty))
+        client = self.server.connect()
+        client.log_in("anna", "wrong")
+        client.send(client.text("DESCRIBE"))
+        client.close()
+
+        penalty.callback(Penalty(16.0, is_new=False))
+
+        self.server.house.tally.stop()
+        self.assertEqual(self.server.clock.getDelayedCalls(), [])
+
+    def test_of_a_name_only_what_a_user_could_have_is_told_to_who_counts(self) -> None:
+        book = FarBook(succeed(Penalty(0.25, is_new=True)))
+        self.server = Server(door=door(), penalties=book)
+        self.guess("\u00e4" * 3000, "secret")
+
+        [(name, guess)] = book.heard
+        self.assertEqual(name.decode(), "\u00e4" * (MAX_NAME_CHARACTERS + 1))
+        self.assertEqual(len(guess), 32)
 
     def test_nothing_else_is_answered_while_one_waits(self) -> None:
         self.client.log_in("anna", "x")
@@ -727,6 +770,18 @@ class LaboratoryTests(LoginCase):
 
     def test_with_users_and_nothing_else_they_see_nothing(self) -> None:
         self.assertEqual(self.setup_status(FILM), "404")
+
+    def test_who_may_no_longer_watch_when_the_film_is_open_has_no_session(self) -> None:
+        self.serve(door(everyone=EVERYTHING))
+        opening = self.server.shelf.opening = Deferred()
+        client = self.server.connect()
+        client.send(f"SETUP {FILM} RTSP/1.0\nCSeq: 1\nTransport: RTP/UDP; client_port= 25000\n\n")
+
+        self.server.gate.door = door()
+        opening.callback(None)
+
+        self.assertTrue(client.raw().startswith(b"RTSP/1.0 404 "))
+        self.assertEqual(len(self.server.registry), 0)
 
     def test_a_bare_name_is_no_way_around_a_login(self) -> None:
         answer = self.client.answer(f"DESCRIBE {FILM} RTSP/1.0\r\nCSeq: 1\r\n\r\n")

@@ -123,9 +123,10 @@ class OpenTests(CatalogueTestCase):
     def test_laboratory_clients_name_films_in_any_case(self) -> None:
         self.film("Movie.Mjpeg")
 
-        stream = self.successResultOf(
+        path, stream = self.successResultOf(
             ensureDeferred(self.catalogue.open_for_laboratory("movie.mjpeg", lambda _: True))
         )
+        self.assertEqual(path, "Movie.Mjpeg")
         self.assertIs(stream, self.opened("Movie.Mjpeg"))
 
     def test_live_stream_is_always_there(self) -> None:
@@ -133,7 +134,7 @@ class OpenTests(CatalogueTestCase):
 
         self.assertIs(self.successResultOf(self.opening("testcard")), self.live)
         laboratory = self.catalogue.open_for_laboratory("testcard", lambda _: True)
-        self.assertIs(self.successResultOf(ensureDeferred(laboratory)), self.live)
+        self.assertEqual(self.successResultOf(ensureDeferred(laboratory)), ("testcard", self.live))
 
     def test_what_a_laboratory_client_may_not_watch_is_not_there(self) -> None:
         self.film("Movie.Mjpeg")

@@ -18,6 +18,7 @@ from mjpegd.errors import ConfigurationError, RTSPError
 from mjpegd.guests import Standing
 from mjpegd.logs import Tally
 from mjpegd.options import Settings
+from mjpegd.penalties import Penalties
 from mjpegd.ports import Pair, close_pairs
 from mjpegd.users import Users
 from mjpegd.workers.arrivals import Arrival, Arrivals
@@ -29,6 +30,7 @@ from mjpegd.workers.messages import (
     ChangeSeat,
     Cover,
     Disconnected,
+    FailedLogin,
     GiveBackSeat,
     GiveWay,
     HandOver,
@@ -50,6 +52,7 @@ class Post(Line):
     Args:
         number: Which one, from 1.
         admission: Who counts.
+        penalties: Who counts wrong logins.
         joined: Called when it can be given connections.
         left: Called when it can be given none any more.
 
@@ -63,6 +66,7 @@ class Post(Line):
         self,
         number: int,
         admission: Admission,
+        penalties: Penalties,
         joined: "Callable[[Post], None]",
         left: "Callable[[Post], None]",
     ) -> None:
@@ -73,6 +77,7 @@ class Post(Line):
         self.encrypted: set[str] = set()
         self._encrypted_hosts: dict[int, str] = {}
         self._admission = admission
+        self._penalties = penalties
         self._joined = joined
         self._left = left
         self._numbers = count(1)
@@ -173,6 +178,11 @@ class Post(Line):
         if all(seat.host != host for seat in self.seats):
             self.encrypted.discard(host)
 
+    @FailedLogin.responder
+    def failed_login(self, host: str, name: bytes, guess: bytes) -> "Deferred[dict[str, Any]]":
+        """Somebody has tried to log in there."""
+        return self._penalties.failed(host, name, guess).addCallback(asdict)
+
     @override
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         super().connectionLost(reason)
@@ -202,6 +212,7 @@ class Acceptor:
         reactor: Where it runs.
         pairs: The sockets of RTP and RTCP, a pair for each worker.
         admission: Who counts.
+        penalties: Who counts wrong logins.
         tally: Counts what may come in floods.
 
     Attributes:
@@ -215,6 +226,7 @@ class Acceptor:
         reactor: CrewReactor,
         pairs: Sequence[Pair],
         admission: Admission,
+        penalties: Penalties,
         tally: Tally,
     ) -> None:
         self.factory = Arrivals(
@@ -234,6 +246,7 @@ class Acceptor:
         self._users, self._tls = settings.access.users, settings.tls
         self._pairs = pairs
         self._admission = admission
+        self._penalties = penalties
         self._tally = tally
         self._crew = Crew(settings, reactor, pairs, self._new_post)
         self._posts: dict[int, Post] = {}
@@ -303,7 +316,7 @@ class Acceptor:
         close_pairs(self._pairs)
 
     def _new_post(self, number: int) -> Post:
-        return Post(number, self._admission, self._joined, self._left)
+        return Post(number, self._admission, self._penalties, self._joined, self._left)
 
     def _joined(self, post: Post) -> None:
         self._posts[post.number] = post

@@ -11,6 +11,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any, Self
 
+from twisted.internet.error import ConnectionClosed
 from twisted.internet.interfaces import IAddress, ITransport
 from twisted.internet.protocol import ServerFactory, connectionDone
 from twisted.protocols import amp
@@ -18,6 +19,7 @@ from twisted.python.failure import Failure
 from typing_extensions import override
 
 from mjpegd.addresses import Networks
+from mjpegd.errors import RTSPError
 from mjpegd.limits import Limits
 from mjpegd.options import Access, Making, Settings, Tls
 
@@ -56,6 +58,12 @@ _SEAT: _Fields = [
 ]
 _OTHER_SEAT: _Fields = [*_SEAT, (b"wanted_bits_per_s", amp.Integer())]
 _BASE_URL: _Fields = [(b"base_url", amp.Unicode())]
+_LOGIN: _Fields = [
+    (b"host", amp.Unicode()),
+    (b"name", amp.String()),
+    (b"guess", amp.String()),
+]
+_PENALTY: _Fields = [(b"wait_s", amp.Float()), (b"is_new", amp.Boolean())]
 # Why there is no room; empty where there is.
 _REFUSAL: _Fields = [(b"refusal", amp.Unicode())]
 _CONNECTION: _Fields = [
@@ -154,6 +162,13 @@ class GiveBackSeat(amp.Command):
     requiresAnswer = False
 
 
+class FailedLogin(amp.Command):
+    """To the acceptor: a login was wrong; what does it cost (see `mjpegd.penalties.Penalty`)?"""
+
+    arguments = _LOGIN
+    response = _PENALTY
+
+
 class Line(amp.AMP):
     """One end of a line; AMP itself would tell the log of each."""
 
@@ -164,6 +179,18 @@ class Line(amp.AMP):
     @override
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         amp.BinaryBoxProtocol.connectionLost(self, reason)
+
+    async def ask(self, command: type[amp.Command], **fields: Any) -> dict[str, Any]:
+        """What the other end answers to a command.
+
+        Raises:
+            RTSPError: 503, it is gone.
+        """
+        try:
+            answer: dict[str, Any] = await self.callRemote(command, **fields)
+        except ConnectionClosed:
+            raise RTSPError(503, "the daemon ends") from None
+        return answer
 
 
 class LineFactory(ServerFactory):

@@ -28,6 +28,7 @@ from mjpegd.errors import ConfigurationError, RTSPError
 from mjpegd.flow import IEncrypted
 from mjpegd.guests import Standing
 from mjpegd.logs import Tally, say_count
+from mjpegd.penalties import Penalty
 from mjpegd.ports import Pair
 from mjpegd.rtsp import RTSPFactory
 from mjpegd.theatre import Theatre, TheatreReactor
@@ -38,6 +39,7 @@ from mjpegd.workers.messages import (
     ChangeSeat,
     Cover,
     Disconnected,
+    FailedLogin,
     GiveBackSeat,
     GiveWay,
     HandOver,
@@ -81,6 +83,7 @@ class Worker:
             reactor,
             pair,
             self._admission,
+            FarPenalties(self._desk),
             Tally(reactor, say_count),
             bytes.fromhex(task.key),
             prefix(task.number),
@@ -260,7 +263,7 @@ class FarAdmission:
             self.present[number].give_way()
 
     async def _ask(self, command: type[Command], **fields: Any) -> None:
-        answer = await self._line.callRemote(command, **fields)
+        answer = await self._line.ask(command, **fields)
         if answer["refusal"]:
             raise RTSPError(453, answer["refusal"])
 
@@ -319,6 +322,26 @@ class FarPresence:
         """It has closed."""
         if self._present.pop(self._number, None) is not None:
             self._line.callRemote(Disconnected, number=self._number)
+
+
+class FarPenalties:
+    """Has the acceptor count: who guesses may be served by several workers.
+
+    See `mjpegd.penalties.Penalties`.
+
+    Args:
+        line: To the acceptor.
+    """
+
+    def __init__(self, line: Line) -> None:
+        self._line = line
+
+    async def _failed(self, host: str, name: bytes, guess: bytes) -> Penalty:
+        return Penalty(**await self._line.ask(FailedLogin, host=host, name=name, guess=guess))
+
+    def failed(self, host: str, name: bytes, guess: bytes) -> "Deferred[Penalty]":
+        """Count one more wrong login."""
+        return Deferred.fromCoroutine(self._failed(host, name, guess))
 
 
 class Taking(ServerFactory):

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from mjpegd.test.logins import EVERYTHING, password_of, users_file
 from mjpegd.users import Users
+from mjpegd.wire.digest import Challenge, answer
 from tests.system.cases import SystemTestCase, film, numbers
 from tests.system.daemon import PATIENCE_S, Daemon
 from tests.system.test_daemon import AS_NOBODY, TRACEBACK
@@ -154,6 +155,33 @@ class WorkersTests(LoginCase):
             self.assert_ends(viewer)
         for _ in range(4):
             self.assertEqual(self.status(daemon, BERT), 401)
+
+    def test_a_changed_file_reaches_all_of_them_without_a_word(self) -> None:
+        daemon = self.guarded(users_file({"anna": EVERYTHING, "bert": EVERYTHING}), "--workers=2")
+        viewers = [self.viewer(daemon, "film.avi?loop=1", login=BERT) for _ in range(4)]
+        for viewer in viewers:
+            viewer.play()
+
+        self.users.write_text(users_file({"anna": EVERYTHING}))
+
+        for viewer in viewers:
+            self.assert_ends(viewer)
+
+    def test_a_guess_that_comes_to_each_of_them_is_one(self) -> None:
+        daemon = self.guarded(users_file(), "--workers=3")
+        url = daemon.url("film.avi")
+        clients = [Client("127.0.0.1", daemon.port) for _ in range(6)]
+        for client in clients:
+            self.addCleanup(client.close)
+        asked = [client.ask("DESCRIBE", url) for client in clients]
+        challenge = Challenge.parse_list(asked[0].headers.get_all("WWW-Authenticate"))[-1]
+        proof = answer(challenge, "anna", "wrong", "DESCRIBE", url, "", 1).to_text()
+
+        for client in clients:
+            status = client.ask("DESCRIBE", url, ("Authorization", proof)).status
+            self.assertEqual(status, 401)
+
+        self.assertEqual(daemon.log.count("login from 127.0.0.1 failed"), 1)
 
     def test_addresses_from_elsewhere_reach_no_worker(self) -> None:
         daemon = self.running({"film.avi": film(FRAMES)}, "--allow=127.0.0.1", "--workers=2")
