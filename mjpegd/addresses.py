@@ -54,6 +54,21 @@ def plain_host(host: str) -> str:
     return str(address)
 
 
+def is_one_host(host: str) -> bool:
+    """An address that one machine has: no group's, everybody's or nobody's.
+
+    No connection comes from others, but a proxy may tell any address.
+    """
+    try:
+        address = ip_address(host)
+    except ValueError:
+        return False
+    if address.is_multicast or address.is_unspecified:
+        return False
+    # 240.0.0.0/4, the last of which is everybody's. Much of IPv6 that counts as reserved is in use.
+    return isinstance(address, IPv6Address) or not address.is_reserved
+
+
 def is_ipv6(host: str) -> bool:
     """The host is written as an IPv6 address."""
     return ":" in host

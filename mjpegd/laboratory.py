@@ -275,15 +275,16 @@ class Laboratory:
     async def _setup(self, request: LabRequest) -> None:
         if self._session is not None and self.has_session:
             self._session.check(Method.SETUP)
-        if request.client_port is None:
+        port = request.client_port
+        if port is None:
             raise RTSPError(461, "no client_port")
-        if not self._house.ports.reaches(self._connection.host):
+        if not self._house.ports.reaches(self._connection.host, (port, port)):
             raise RTSPError(461, "out of reach of UDP")
         path, stream = await self._open(request.name)
         if not self._connection.is_open:
             raise RTSPError(454, "the client has gone")
         self.close("SETUP again")
-        way = self._way(request, request.client_port)
+        way = self._way(request, port)
         registry = self._house.registry
         owner = Owner(self._connection.host)
         session = await registry.create(owner, path, stream, Wishes(), "", way)

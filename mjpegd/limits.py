@@ -46,7 +46,7 @@ class Limits:
             keeps a session alive (RFC 2326 section 12.37).
         session_grace: The timeout is enforced this many times later than announced, because
             clients send their keep-alive when it has almost passed.
-        orphan_s: Seconds that a UDP session lives on without any connection that named it.
+        orphan_s: Seconds that a UDP session lives on at most without any connection that named it.
         interleaved_idle_s: Seconds that an interleaved session lives on an open connection on
             which nothing comes: paused players do not send anything.
         nonce_s: Seconds that a nonce of Digest is good. Each costs a player one more request; what

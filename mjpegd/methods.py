@@ -63,8 +63,8 @@ class MediaPorts(Protocol):
         """Their numbers."""
         ...
 
-    def reaches(self, host: str) -> bool:
-        """Whether a viewer of this address can be sent to."""
+    def reaches(self, host: str, ports: tuple[int, int]) -> bool:
+        """Whether media may go to these ports of a viewer."""
         ...
 
     def address_for(self, viewer: str, reached: str) -> str:
@@ -174,11 +174,9 @@ class Exchange:
         """Who agrees upon keys, on a connection where these are nobody else's to read."""
         return self.house.keying if self.connection.is_secure else None
 
-    @property
-    def is_reached_by_udp(self) -> bool:
-        """A client on a Unix socket has no address, and one on IPv6 may be out of reach."""
-        host = self.connection.host
-        return bool(host) and self.house.ports.reaches(host)
+    def is_reached_at(self, ports: tuple[int, int]) -> bool:
+        """Whether media may go to these UDP ports of the client."""
+        return self.house.ports.reaches(self.connection.host, ports)
 
     @property
     def url(self) -> StreamURL:
@@ -472,12 +470,12 @@ def _choose_way(exchange: Exchange, form: JpegForm) -> tuple[Way, Transport]:
         if transport.lower is Lower.TCP:
             _agree(exchange, transport.profile)
             return _interleaved_way(exchange, transport, form)
-        if transport.client_port is not None and exchange.is_reached_by_udp:
+        if transport.client_port is not None and exchange.is_reached_at(transport.client_port):
             _agree(exchange, transport.profile)
             return _udp_way(exchange, transport, transport.client_port, form)
     if elsewhere:
         raise RTSPError(403, "media goes to the address that asks for it, and to no other")
-    raise RTSPError(461, "RTP/AVP unicast with client_port, or RTP/AVP/TCP")
+    raise RTSPError(461, "RTP/AVP unicast with a client_port above 1023, or RTP/AVP/TCP")
 
 
 def _interleaved_way(

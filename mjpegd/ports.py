@@ -15,7 +15,7 @@ from twisted.internet.interfaces import (
 )
 from twisted.internet.protocol import DatagramProtocol
 
-from mjpegd.addresses import in_url, is_ipv6, plain_host
+from mjpegd.addresses import in_url, is_ipv6, is_one_host, plain_host
 from mjpegd.errors import ConfigurationError
 from mjpegd.logs import Tally
 from mjpegd.rtp import OnReport, Opened, RTCPProtocol, RTPProtocol
@@ -33,6 +33,9 @@ SEND_BUFFER_BYTES = 4 << 20
 PAIR_TRIES = 64
 # Nothing is sent to it (RFC 863).
 DISCARD_PORT = 9
+# Below lie the ports of services that a machine runs, not of players: who asks for media there
+# wants to have somebody's name server or file server flooded.
+FIRST_VIEWERS_PORT = 1024
 # What a socket is bound to that has all addresses.
 _ANY_ADDRESS = frozenset({"", "0.0.0.0", "::"})  # noqa: S104 - compared with, not bound to
 # What people ask about, and what helps.
@@ -153,8 +156,13 @@ class MediaPorts:
         """The numbers of both."""
         return self._rtp.port, self._rtcp.port
 
-    def reaches(self, host: str) -> bool:
-        """Whether a viewer of this address can be sent to; a socket may know one family only."""
+    def reaches(self, host: str, ports: tuple[int, int]) -> bool:
+        """Whether media may go to these ports of a viewer.
+
+        A client on a Unix socket has no address, and one of another family is out of reach.
+        """
+        if not is_one_host(host) or min(ports) < FIRST_VIEWERS_PORT:
+            return False
         return self._rtp.reaches(host)
 
     def address_for(self, viewer: str, reached: str) -> str:

@@ -15,7 +15,7 @@ from mjpegd.limits import Limits
 from mjpegd.logs import shown
 from mjpegd.rtp import RTPStream
 from mjpegd.seats import HeldSeat
-from mjpegd.session import Lifetime, Owner, Session, Way
+from mjpegd.session import TEND_INTERVAL_S, Lifetime, Owner, Session, Way
 from mjpegd.stream import Stream
 from mjpegd.wire.lab import FIRST_SEQUENCE, SESSIONS
 from mjpegd.wire.reports import ReceiverReport, Report, SenderReport
@@ -23,8 +23,6 @@ from mjpegd.wishes import Wishes
 
 _log = Logger()
 
-# Sessions are looked after this often: fine enough for timeouts and reports.
-TEND_INTERVAL_S = 1.0
 # 20 digits hold 66 random bits; players and laboratory tools take digits everywhere.
 IDENTIFIER_DIGITS = 20
 

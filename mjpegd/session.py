@@ -33,8 +33,10 @@ from mjpegd.wishes import Wishes
 
 _log = Logger()
 
-# Sessions are looked after once a second; the look that is nearest to the moment is on time.
-REPORT_EARLY_S = 0.5
+# Sessions are looked after this often: fine enough for timeouts and reports.
+TEND_INTERVAL_S = 1.0
+# The look that is nearest to the moment is on time.
+REPORT_EARLY_S = TEND_INTERVAL_S / 2
 
 
 class State(Enum):
@@ -396,7 +398,10 @@ class Session:
             return None
         if silent_s > limits.session_timeout_s * limits.session_grace:
             return "timed out: no request and no RTCP"
-        if self._orphaned_s is not None and now_s - self._orphaned_s >= limits.orphan_s:
+        # The next look would be too late: who has gone may not have wanted to come at all.
+        if self._orphaned_s is not None and (
+            now_s - self._orphaned_s > limits.orphan_s - TEND_INTERVAL_S
+        ):
             return "its connection is gone"
         return None
 

@@ -25,7 +25,7 @@ from twisted.python.failure import Failure
 from typing_extensions import override
 from zope.interface import implementer
 
-from mjpegd.addresses import Networks
+from mjpegd.addresses import Networks, is_one_host
 from mjpegd.admission import Admission, Headcount
 from mjpegd.auth import Door, Gate
 from mjpegd.catalogue import Catalogue
@@ -36,6 +36,7 @@ from mjpegd.limits import Limits
 from mjpegd.logs import Tally, say_count
 from mjpegd.methods import House
 from mjpegd.penalties import Penalties, PenaltyBook
+from mjpegd.ports import FIRST_VIEWERS_PORT
 from mjpegd.registry import Registry
 from mjpegd.rtsp import RTSPFactory
 from mjpegd.sources.library import Library, Listing, Place
@@ -140,9 +141,11 @@ class Ports:
         self.out_of_reach: set[str] = set()
         self.behind_proxy = ""
 
-    def reaches(self, host: str) -> bool:
-        """Whether a viewer of this address can be sent to."""
-        return host not in self.out_of_reach
+    def reaches(self, host: str, ports: tuple[int, int]) -> bool:
+        """Whether media may go to these ports of a viewer (see `mjpegd.ports.MediaPorts`)."""
+        return (
+            is_one_host(host) and host not in self.out_of_reach and min(ports) >= FIRST_VIEWERS_PORT
+        )
 
     def address_for(self, viewer: str, reached: str) -> str:
         """Where media leaves from; its own address where it was reached through a proxy."""

@@ -1,6 +1,6 @@
 from twisted.trial.unittest import SynchronousTestCase
 
-from mjpegd.addresses import Networks, household, in_url, is_ipv6, plain_host
+from mjpegd.addresses import Networks, household, in_url, is_ipv6, is_one_host, plain_host
 
 
 class PlainHostTests(SynchronousTestCase):
@@ -19,6 +19,18 @@ class PlainHostTests(SynchronousTestCase):
     def test_what_is_no_address_stays_as_it_is(self) -> None:
         for host in ("", "localhost", "192.0.2.256", "::ffff:"):
             self.assertEqual(plain_host(host), host)
+
+
+class OneHostTests(SynchronousTestCase):
+    def test_what_a_machine_has_is_one_hosts(self) -> None:
+        for host in ("192.0.2.255", "127.0.0.1", "10.0.0.1", "::1", "fe80::1%eth0", "64:ff9b::1"):
+            self.assertTrue(is_one_host(host), host)
+
+    def test_what_is_a_groups_everybodys_or_nobodys_is_not(self) -> None:
+        for host in ("224.0.0.1", "239.255.255.250", "255.255.255.255", "240.0.0.1", "0.0.0.0"):
+            self.assertFalse(is_one_host(host), host)
+        for host in ("ff02::1", "ff02::1%eth0", "::", "", "localhost"):
+            self.assertFalse(is_one_host(host), host)
 
 
 class URLTests(SynchronousTestCase):

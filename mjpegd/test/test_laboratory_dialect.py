@@ -244,6 +244,13 @@ class RefusalTests(SynchronousTestCase):
 
         self.assertTrue(answer.startswith(b"RTSP/1.0 461 "), answer)
 
+    def test_media_goes_to_no_service_of_a_system(self) -> None:
+        for port in (1, 53, 1023):
+            transport = f"Transport: RTP/UDP; client_port= {port}"
+            answer = self.ask(f"SETUP {FILM} RTSP/1.0\nCSeq: 1\n{transport}\n\n")
+            self.assertTrue(answer.startswith(b"RTSP/1.0 461 "), answer)
+        self.assertEqual(self.server.ports.asked, [])
+
     def test_setup_while_playing_is_455(self) -> None:
         student = Student(self.server, DIALECTS["classic"])
         student.ask("SETUP")

@@ -217,6 +217,14 @@ class TransportTests(MethodTests):
             self.assertEqual(answer.status, 403, other)
         self.assertEqual(self.server.ports.asked, [])
 
+    def test_media_goes_to_no_service_of_a_system(self) -> None:
+        for ports in ("53-54", "1023-1024", "1-2", "123"):
+            answer = self.client.setup(f"RTP/AVP;unicast;client_port={ports}")
+            self.assertEqual(answer.status, 461, ports)
+        self.assertEqual(self.server.ports.asked, [])
+        fallback = self.client.setup(f"RTP/AVP;unicast;client_port=53-54,{TCP}")
+        self.assertIn("interleaved=0-1", header(fallback, "Transport"))
+
     def test_its_own_address_may_be_named(self) -> None:
         for own in ("198.51.100.7", "::ffff:198.51.100.7"):
             self.assertEqual(self.client.setup(f"{UDP};destination={own}").status, 200)

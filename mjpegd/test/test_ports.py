@@ -4,7 +4,7 @@ from typing import Any, cast
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
-from twisted.internet.task import Clock
+from twisted.internet.task import Clock, deferLater
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 from typing_extensions import override
 
@@ -180,13 +180,37 @@ class MediaPortsTests(PortsTestCase):
             ("::1", (False, True)),
         ]:
             ports = self.media_ports(interface)
-            self.assertEqual((ports.reaches("192.0.2.1"), ports.reaches("2001:db8::1")), reached)
+            self.assertEqual(self.reached(ports, "192.0.2.1", "2001:db8::1"), reached)
+
+    def reached(self, ports: MediaPorts, *hosts: str) -> tuple[bool, ...]:
+        return tuple(ports.reaches(host, (5000, 5001)) for host in hosts)
+
+    def test_media_goes_to_one_host_and_to_no_service_of_its_system(self) -> None:
+        ports = self.media_ports("")
+
+        groups = ("224.0.0.1", "255.255.255.255", "0.0.0.0", "ff02::1", "::", "")
+        self.assertEqual(set(self.reached(ports, *groups)), {False})
+        for pair, is_reached in [
+            ((1024, 1025), True),
+            ((65_534, 65_535), True),
+            ((1023, 1024), False),
+            ((53, 5000), False),
+            ((5000, 53), False),
+        ]:
+            self.assertEqual(ports.reaches("192.0.2.1", pair), is_reached, pair)
+
+    def test_the_system_sends_to_no_network_as_a_whole(self) -> None:
+        for interface in ("", "127.0.0.1", "::1"):
+            pair = bind_pair(interface, 0)
+            self.addCleanup(close_pairs, [pair])
+            for sock in pair:
+                self.assertEqual(sock.getsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST), 0)
 
     def test_without_ipv6_they_reach_ipv4(self) -> None:
         self.without_ipv6(errno.EAFNOSUPPORT)
         ports = self.media_ports("")
 
-        self.assertEqual((ports.reaches("192.0.2.1"), ports.reaches("2001:db8::1")), (True, False))
+        self.assertEqual(self.reached(ports, "192.0.2.1", "2001:db8::1"), (True, False))
 
     def test_there_is_no_sender_before_the_start(self) -> None:
         with self.assertRaises(RuntimeError):
@@ -203,9 +227,9 @@ class StartedPortsTests(TestCase):
         self.reports: Deferred[tuple[list[Report], str, int]] = Deferred()
         self.ports = MediaPorts(bind_pair("", 0), segments=False)
         self.addCleanup(lambda: _ended(self.ports))
-        running = cast(IReactorTime, reactor)  # the stubs do not know which reactor it is
-        tally = Tally(Clock(), say_count)
-        self.ports.start(cast(MediaReactor, reactor), running, self.take, tally, self.opened)
+        self.reactor = cast(IReactorTime, reactor)  # the stubs do not know which reactor it is
+        running, tally = cast(MediaReactor, reactor), Tally(Clock(), say_count)
+        self.ports.start(running, self.reactor, self.take, tally, self.opened)
         self.viewer = bind(socket.SOCK_DGRAM, "127.0.0.1", 0)
         self.addCleanup(self.viewer.close)
         self.viewer.settimeout(5)
@@ -240,6 +264,24 @@ class StartedPortsTests(TestCase):
 
         data, source = self.viewer.recvfrom(100)
         self.assertEqual((data, source), (b"report", ("127.0.0.4", self.ports.ports[1])))
+
+    async def test_a_viewer_whose_port_is_closed_disturbs_no_other(self) -> None:
+        gone = bind(socket.SOCK_DGRAM, "127.0.0.1", 0)
+        closed, open_port = gone.getsockname()[1], self.viewer.getsockname()[1]
+        gone.close()
+        to_closed = self.ports.sender("127.0.0.1", (closed, closed), "")
+        to_viewer = self.ports.sender("127.0.0.1", (open_port, open_port), "")
+        for number in range(10):
+            to_closed.send_report(b"to nobody")
+            await deferLater(self.reactor, 0.001)  # the refusal comes back, and is read
+            to_viewer.send_report(b"%d" % number)
+
+        heard = [self.viewer.recv(100) for _ in range(10)]
+        self.assertEqual(heard, [b"%d" % number for number in range(10)])
+        self.assertEqual((to_closed.errors, to_viewer.errors), (0, 0))
+        # What arrives is still read.
+        self.viewer.sendto(compound(ReceiverReport(1, ())), ("127.0.0.1", self.ports.ports[1]))
+        await self.reports
 
     def test_the_ports_are_free_after_the_end(self) -> "Deferred[None]":
         pair = self.ports.ports

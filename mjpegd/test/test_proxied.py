@@ -10,11 +10,12 @@ from typing_extensions import override
 from mjpegd.limits import Limits
 from mjpegd.proxied import Proxied
 from mjpegd.session import Owner
-from mjpegd.test.conversation import TCP, UDP, Client, Server, Wire, header
+from mjpegd.test.conversation import FILM, TCP, UDP, Client, Server, Wire, header
 from mjpegd.wire.headers import Transport
 
 PROXY, OWN, PUBLIC = "10.0.0.1", "10.0.0.2", "203.0.113.1"
 HEADER = f"PROXY TCP4 198.51.100.7 {PUBLIC} 40000 554\r\n".encode()
+LABORATORY_PORT = "Transport: RTP/UDP; client_port= 25000"
 
 
 class ProxiedTests(SynchronousTestCase):
@@ -90,6 +91,16 @@ class ProxiedTests(SynchronousTestCase):
 
         self.assertTrue(clients[-1].wire.is_closed)
         self.assertEqual(clients[-1].wire.received, b"")
+
+    def test_media_goes_to_no_group_whatever_the_proxy_tells(self) -> None:
+        for host in ("224.0.0.1", "255.255.255.255", "0.0.0.0"):
+            said = HEADER.replace(b"198.51.100.7", host.encode())
+            self.assertEqual(self.connect(said).setup(UDP).status, 461, host)
+            self.assertEqual(self.connect(said).setup(TCP).status, 200, host)
+            laboratory = self.connect(said)
+            laboratory.send(f"SETUP {FILM} RTSP/1.0\nCSeq: 1\n{LABORATORY_PORT}\n\n")
+            self.assertTrue(laboratory.raw().startswith(b"RTSP/1.0 461 "), host)
+        self.assertEqual(self.server.ports.asked, [])
 
     def test_without_the_header_nobody_is_let_in(self) -> None:
         client = self.connect(b"OPTIONS * RTSP/1.0\r\nCSeq: 1\r\n\r\n")
