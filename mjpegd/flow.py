@@ -71,10 +71,16 @@ class Outflow:
 
     Args:
         when_clear: Called when there is room again.
+
+    Attributes:
+        is_jammed: The client reads more slowly than is written.
+        envelope: What is written is put into it, message by message; it is written as it is where
+            there is none.
     """
 
     def __init__(self, when_clear: Callable[[], None]) -> None:
         self.is_jammed = False
+        self.envelope: Callable[[bytes | bytearray], bytes] | None = None
         self._when_clear = when_clear
         self._transport: Consumer | None = None
         self._socket: socket.socket | None = None
@@ -89,7 +95,11 @@ class Outflow:
         transport.registerProducer(self, self._socket is None)
 
     def write(self, data: bytes | bytearray) -> None:
-        """Write this behind all else; it is copied where it has to wait."""
+        """Write one message behind all else; it is copied where it has to wait."""
+        self.write_through(data if self.envelope is None else self.envelope(data))
+
+    def write_through(self, data: bytes | bytearray) -> None:
+        """The same without an envelope."""
         if self._transport is None:
             return
         rest = memoryview(data)[self._written_at_once(data) :]

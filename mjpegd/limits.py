@@ -46,6 +46,10 @@ class Limits:
             keeps a session alive (RFC 2326 section 12.37).
         session_grace: The timeout is enforced this many times later than announced, because
             clients send their keep-alive when it has almost passed.
+        tunnels: Tunnels over HTTP and WebSocket in all.
+        half_tunnels: Tunnels over HTTP of which one half waits for the other. Both come within a
+            round trip, mostly.
+        half_tunnel_s: Seconds that a half waits.
         orphan_s: Seconds that a UDP session lives on at most without any connection that named it.
         interleaved_idle_s: Seconds that an interleaved session lives on an open connection on
             which nothing comes: paused players do not send anything.
@@ -85,6 +89,9 @@ class Limits:
     sessions_per_connection: int = 64
     session_timeout_s: int = 60
     session_grace: float = 1.2
+    tunnels: int = 2048
+    half_tunnels: int = 256
+    half_tunnel_s: float = 10.0
     orphan_s: float = 10.0
     interleaved_idle_s: float = 3600.0
     nonce_s: float = 900.0

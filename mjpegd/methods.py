@@ -116,6 +116,7 @@ class Connection(Carrier, Visitor, Protocol):
     described: bool
     knows_size: bool
     offer: Offer | None
+    is_tunnel: bool
 
     @property
     def is_open(self) -> bool:
@@ -175,7 +176,12 @@ class Exchange:
         return self.house.keying if self.connection.is_secure else None
 
     def is_reached_at(self, ports: tuple[int, int]) -> bool:
-        """Whether media may go to these UDP ports of the client."""
+        """Whether media may go to these UDP ports of the client.
+
+        The address of one that comes through a tunnel may be a proxy's.
+        """
+        if self.connection.is_tunnel:
+            return False
         return self.house.ports.reaches(self.connection.host, ports)
 
     @property

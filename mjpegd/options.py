@@ -26,6 +26,7 @@ from mjpegd import __version__
 from mjpegd.addresses import Networks
 from mjpegd.limits import Limits
 from mjpegd.logs import shown
+from mjpegd.tunnels.entrance import ANY_ORIGIN
 from mjpegd.wire.errors import ParseError
 from mjpegd.wire.headers import MAX_PORT
 from mjpegd.wire.jpeg import MAX_SIDE_PIXELS
@@ -37,7 +38,7 @@ from mjpegd.wishes import MIN_SIDE_PIXELS
 
 ENVIRONMENT_PREFIX = "MJPEGD_"
 # Options that may be given several times.
-REPEATED = ("listen", "allow", "auth")
+REPEATED = ("listen", "allow", "auth", "websocket-origin")
 # Headers of RTP and RTP/JPEG with its tables take 156 bytes of the first packet.
 MIN_PACKET_BYTES = RTP_HEADER_BYTES + MIN_PAYLOAD_BYTES
 MIN_LABORATORY_BYTES = 1024
@@ -56,6 +57,8 @@ _BITS = {"k": 1000, "M": 1_000_000, "G": 1_000_000_000}
 MAX_WORKERS = 64
 ENCRYPTED_ENDPOINTS = ("ssl:", "tls:", "haproxy:ssl:", "haproxy:tls:")
 DEFAULT_TLS_PORT = "8322"
+# A page's scheme, host, and port unless it is the usual one (RFC 6454 section 6.2).
+_ORIGIN = re.compile(r"null|[a-z][a-z0-9+.-]*://[^/\s]+")
 # Python, PyAV and one film of moderate size.
 MIN_DECODER_MIB = 256
 
@@ -89,11 +92,13 @@ class Access:
         users: The users file; None for none.
         auth: Of ``--auth``, descriptions of checkers: who can log in without a users file.
         networks: From where connections are taken; None for anywhere.
+        origins: Of the web pages that may watch over WebSocket.
     """
 
     users: Path | None = None
     auth: tuple[str, ...] = ()
     networks: Networks | None = None
+    origins: tuple[str, ...] = ()
 
     @property
     def needs_login(self) -> bool:
@@ -329,6 +334,12 @@ where PyAV is installed (pip install 'mjpegd[containers]')."""
         ],
         ["max-header-size", None, "32768", "Bytes of a request before its body."],
         ["max-body-size", None, "16384", "Bytes of a request's body."],
+        [
+            "max-tunnels",
+            None,
+            "2048",
+            "Tunnels over HTTP and WebSocket at the same time, for each worker; 0 for none.",
+        ],
     ]
     optFlags: ClassVar[list[list[str | None]]] = [
         ["tls-only", None, "Open no port for connections that are not encrypted."],
@@ -350,6 +361,7 @@ where PyAV is installed (pip install 'mjpegd[containers]')."""
         self["allow"] = []
         self["credCheckers"] = []
         self["auth"] = []
+        self["websocket-origin"] = []
 
     def opt_listen(self, description: str) -> None:
         """Listen for RTSP on a Twisted endpoint instead of --port, e.g.
@@ -363,6 +375,12 @@ where PyAV is installed (pip install 'mjpegd[containers]')."""
         May be given several times.
         """  # noqa: D205 - twistd shows it as one paragraph
         self["allow"].append(network)
+
+    def opt_websocket_origin(self, origin: str) -> None:
+        """Let browsers watch over WebSocket from pages of this origin, e.g. https://example.org,
+        or * for any. May be given several times; without it no web page may.
+        """  # noqa: D205 - twistd shows it as one paragraph
+        self["websocket-origin"].append(origin)
 
     @override
     def opt_auth(self, description: str) -> None:
@@ -409,7 +427,7 @@ where PyAV is installed (pip install 'mjpegd[containers]')."""
 def arguments_from(environ: Mapping[str, str]) -> list[str]:
     """Options from environment variables: MJPEGD_FRAME_RATE=25 is --frame-rate=25.
 
-    MJPEGD_LISTEN, MJPEGD_ALLOW and MJPEGD_AUTH may hold several values, separated by blanks; a
+    Those of options that may be given several times hold values separated by blanks; a
     flag is 1 or 0.
     """
     arguments = []
@@ -486,6 +504,7 @@ def _limits(options: Mapping[str, Any]) -> Limits:
         sessions=count("max-sessions"),
         sessions_per_address=count("max-sessions-per-address"),
         sessions_per_user=count("max-sessions-per-user"),
+        tunnels=_whole(options, "max-tunnels", 0, MAX_COUNT),
         bits_per_s=_bitrate(options, "max-bitrate"),
         viewer_bits_per_s=_bitrate(options, "max-bitrate-per-viewer"),
         requests_per_s=request_rate,
@@ -509,6 +528,7 @@ def _access(options: Mapping[str, Any]) -> Access:
         users=None if options["users"] is None else Path(options["users"]).absolute(),
         auth=tuple(options["auth"]),
         networks=networks,
+        origins=tuple(map(_origin, options["websocket-origin"])),
     )
 
 
@@ -549,6 +569,14 @@ def _refuse_tls_options(options: Mapping[str, Any]) -> None:
     for name, is_given in given.items():
         if is_given:
             raise usage.UsageError(f"--{name}: nothing is encrypted without a --certificate")
+
+
+def _origin(text: str) -> str:
+    if text != ANY_ORIGIN and not _ORIGIN.fullmatch(text):
+        raise usage.UsageError(
+            f"--websocket-origin {text!r}: what browsers send is needed, e.g. https://example.org"
+        )
+    return text
 
 
 def _frame_rate(text: str) -> Fraction:

@@ -6,9 +6,13 @@ Bytes become messages here, in order and within limits; what they mean is told i
     BETWEEN   raw: one byte tells an interleaved packet (``$``) from the first line of a request
     HEAD      lines, up to the empty one; the laboratory's clients may leave that out
     BODY      raw, as many bytes as Content-Length said
+    HTTP      what comes is not RTSP, or not yet: `mjpegd.tunnels` has it
     OVER      nothing is read any more
 
 One request is answered before the next is looked at, so that answers keep their order.
+
+Where a connection has become a tunnel, what comes on it, or on another one, is taken out of its
+wrapping by an inlet, and heard here as if it had come without.
 """
 
 import socket
@@ -23,6 +27,7 @@ from twisted.internet.error import ConnectionClosed
 from twisted.internet.interfaces import (
     IAddress,
     IHalfCloseableProtocol,
+    IPushProducer,
     IReactorTime,
 )
 from twisted.internet.protocol import Protocol, ServerFactory, connectionDone
@@ -53,6 +58,8 @@ from mjpegd.logs import openssl_reason, shown
 from mjpegd.methods import Exchange, House, answer, session_fields
 from mjpegd.rtp import MALFORMED_RTCP
 from mjpegd.session import Lifetime, Session
+from mjpegd.tunnels.bearer import Envelope, Inlet
+from mjpegd.tunnels.entrance import Entrance
 from mjpegd.wire.errors import ParseError
 from mjpegd.wire.lab import SILENCE_S, Dialect, End, dialect
 from mjpegd.wire.messages import (
@@ -64,19 +71,13 @@ from mjpegd.wire.messages import (
 )
 from mjpegd.wire.packets import INTERLEAVED_MAGIC
 from mjpegd.wire.reports import parse_compound
+from mjpegd.wire.tunnels import HTTPError
 from mjpegd.wire.urls import without_userinfo
 
 _log = Logger()
 
 SERVER = f"mjpegd/{__version__}"
 CHANNELS = 256
-# A browser that was pointed at the port shows this to a person.
-HTTP_ANSWER = (
-    b"HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain; charset=utf-8\r\n"
-    b"Connection: close\r\n\r\nThis is an RTSP server: open rtsp:// with a player, not http://.\r\n"
-)
-
-
 # After so many seconds of silence the system asks, so often, whether the client is still there.
 KEEP_ALIVE = {"TCP_KEEPIDLE": 30, "TCP_KEEPINTVL": 10, "TCP_KEEPCNT": 3}
 # A laboratory client sends a request in one piece; after this, nothing more will come of it.
@@ -89,6 +90,7 @@ class Phase(Enum):
     BETWEEN = auto()
     HEAD = auto()
     BODY = auto()
+    HTTP = auto()
     OVER = auto()
 
 
@@ -127,6 +129,7 @@ class RTSPProtocol(LineReceiver):
         self.described = False
         self.knows_size = False  # of pictures whose packets do not tell it
         self.offer: Offer | None = None
+        self.is_tunnel = False
         self._outflow = Outflow(self._has_room)
         self._clock = clock
         self._limits = house.limits
@@ -138,6 +141,9 @@ class RTSPProtocol(LineReceiver):
         self._request: Request | None = None
         self._body_bytes = 0
         self._laboratory: Laboratory | None = None
+        self._inlet: Inlet | None = None
+        self._source: IPushProducer | None = None
+        self._is_needed = False
         self._halts: set[Halt] = set()
         self._is_answering = False
         self._has_said_all = False
@@ -181,6 +187,8 @@ class RTSPProtocol(LineReceiver):
         self._wake()
         self._leave_sessions()
         self._presence.leaves()
+        if self._inlet is not None:
+            self._inlet.lost()
         self.factory.forget(self)
 
     def readConnectionLost(self) -> None:  # noqa: N802 - of IHalfCloseableProtocol
@@ -257,8 +265,10 @@ class RTSPProtocol(LineReceiver):
 
     @property
     def _has_session(self) -> bool:
+        """It has one, or another connection that may have one cannot do without it."""
         laboratory = self._laboratory
-        return bool(self.sessions) or (laboratory is not None and laboratory.has_session)
+        has_laboratory = laboratory is not None and laboratory.has_session
+        return bool(self.sessions) or has_laboratory or self._is_needed
 
     def _stands(self) -> None:
         """Whoever counts connections is to know what has become of this one."""
@@ -272,8 +282,11 @@ class RTSPProtocol(LineReceiver):
 
     def _give_way(self) -> None:
         """There is no room, and this connection is longest without a request or session."""
-        self.send_response(Response(503), self._known_cseq())
-        self.hang_up()
+        if self._phase is Phase.HTTP:
+            self.refuse_http(HTTPError(503, "There is no room left for who waits."))
+        else:
+            self.send_response(Response(503), self._known_cseq())
+            self.hang_up()
         self.transport.loseConnection()
 
     def _not_logged_in(self) -> None:
@@ -319,6 +332,8 @@ class RTSPProtocol(LineReceiver):
         if not self.is_open:
             return
         self._leave_sessions()
+        if self._inlet is not None:
+            self._inlet.closing()
         self._phase = Phase.OVER
         self.transport.unregisterProducer()
         self._silence.stop()
@@ -341,6 +356,13 @@ class RTSPProtocol(LineReceiver):
 
     @override
     def dataReceived(self, data: bytes) -> None:
+        if self._inlet is None:
+            self.hear(data)
+        elif self.is_open:
+            self._inlet.received(data)
+
+    def hear(self, data: bytes) -> None:
+        """More of what the client says has come, on this connection or through a tunnel."""
         if not self.is_open:
             return
         for session in self._carried():
@@ -402,7 +424,8 @@ class RTSPProtocol(LineReceiver):
         self._patience.begun()
         waiting = bytes(self._raw)
         self._raw.clear()
-        self.setLineMode(waiting)
+        self.setLineMode()
+        self.hear(waiting)
 
     @override
     def lineReceived(self, line: bytes) -> None:
@@ -410,9 +433,6 @@ class RTSPProtocol(LineReceiver):
             return
         if self._laboratory is not None:
             self._laboratory_line(line)
-            return
-        if not self._lines and is_http(line.rstrip(b"\r")):
-            self._refuse_http()
             return
         if not line.rstrip(b"\r"):
             self._head_ended()
@@ -423,7 +443,7 @@ class RTSPProtocol(LineReceiver):
             self._refuse_and_close(413, f"more than {self._limits.header_lines} header lines")
         elif self._head_bytes > self._limits.header_bytes:
             self._refuse_and_close(413, f"more than {self._limits.header_bytes} header bytes")
-        elif dialect(self._lines, End.OPEN) is Dialect.LABORATORY:
+        elif not self._is_http and dialect(self._lines, End.OPEN) is Dialect.LABORATORY:
             self._speak_laboratory(End.OPEN)
 
     @override
@@ -432,7 +452,15 @@ class RTSPProtocol(LineReceiver):
             status = 413 if self._lines else 414
             self._refuse_and_close(status, f"a line of more than {self.MAX_LENGTH} bytes")
 
+    @property
+    def _is_http(self) -> bool:
+        """The request that is being read is one of HTTP."""
+        return bool(self._lines) and is_http(self._lines[0].rstrip(b"\r"))
+
     def _head_ended(self) -> None:
+        if self._is_http:
+            self._speak_http()
+            return
         if dialect(self._lines, End.EMPTY_LINE) is Dialect.LABORATORY:
             self._speak_laboratory(End.EMPTY_LINE)
             return
@@ -466,6 +494,59 @@ class RTSPProtocol(LineReceiver):
         self._phase = Phase.BETWEEN
         self.settle()
         self._answer(request)
+
+    # --- HTTP, and what is inside of it -----------------------------------------------------
+
+    def _speak_http(self) -> None:
+        """A request of HTTP is complete; what its length says of a body is fictitious."""
+        rest = self.clearLineBuffer()
+        lines = [line.rstrip(b"\r") for line in self._lines]
+        try:
+            request = Request.parse_head(lines)
+            self._phase = Phase.HTTP
+            self.settle()
+            self._inlet = self.factory.entrance.enter(request, self)
+        except ParseError as fault:
+            self.refuse_http(HTTPError(400, f"This request cannot be read: {fault}."))
+        except HTTPError as refusal:
+            self.refuse_http(refusal)
+        else:
+            self._lines = []
+            self._inlet.received(rest)
+
+    def converse(self, source: IPushProducer, envelope: Envelope | None = None) -> None:
+        """Speak RTSP with whom `source` listens to (see `mjpegd.tunnels.bearer.Bearer`)."""
+        self.is_tunnel = True
+        self._source = source
+        self._outflow.envelope = envelope
+        self._phase = Phase.BETWEEN
+        self.setRawMode()
+
+    def write_through(self, data: bytes) -> None:
+        """Send bytes of a tunnel's own, behind all else."""
+        if self.is_open:
+            self._outflow.write_through(data)
+
+    def stay(self) -> None:
+        """Stay as long as the connection that needs this one (see `mjpegd.tunnels.bearer`)."""
+        self._is_needed = True
+        self._stands()
+
+    def spend_frame(self) -> None:
+        """A frame of a tunnel was taken: above the rate, they are read more slowly."""
+        self._spend(self._packet_allowance)
+
+    def refuse_http(self, fault: HTTPError) -> None:
+        """Answer in HTTP that there is no tunnel, and close."""
+        if self.house.tally.passes("more HTTP requests to the RTSP port"):
+            _log.info(
+                "{peer} speaks HTTP to the RTSP port: {status}, {reason}",
+                peer=self.host,
+                status=fault.status,
+                reason=shown(str(fault)),
+            )
+        self.send_response(fault.to_response(), None)
+        self.hang_up()
 
     # --- the laboratory's dialect ---------------------------------------------------------
 
@@ -574,6 +655,9 @@ class RTSPProtocol(LineReceiver):
         self.write(data)
 
     def _refuse_and_close(self, status: int, reason: str) -> None:
+        if self._phase is Phase.HEAD and self._is_http:
+            self.refuse_http(HTTPError(status, f"There is {reason}."))
+            return
         if self.house.tally.passes("more clients cut off"):
             _log.info(
                 "{client} is cut off: {status}, {reason}",
@@ -593,13 +677,18 @@ class RTSPProtocol(LineReceiver):
                 return number.decode("ascii")
         return None
 
-    def _refuse_http(self) -> None:
-        if self.house.tally.passes("more HTTP requests to the RTSP port"):
-            _log.info("{peer} speaks HTTP to the RTSP port", peer=self.host)
-        self.write(HTTP_ANSWER)
-        self.hang_up()
-
     # --- reading more slowly --------------------------------------------------------------
+
+    @override
+    def pauseProducing(self) -> None:
+        self.paused = True
+        (self._source or self.transport).pauseProducing()
+
+    @override
+    def resumeProducing(self) -> None:
+        self.paused = False
+        (self._source or self.transport).resumeProducing()
+        self.hear(b"")
 
     def _halt(self, why: Halt) -> None:
         if not self._halts:
@@ -675,12 +764,16 @@ class RTSPFactory(ServerFactory):
         house: What all connections share.
         admission: Whether there is room for one.
         clock: Time.
+        entrance: For those that speak HTTP.
     """
 
     noisy = False
 
-    def __init__(self, house: House, admission: Admission, clock: IReactorTime) -> None:
+    def __init__(
+        self, house: House, admission: Admission, clock: IReactorTime, entrance: Entrance
+    ) -> None:
         self.house = house
+        self.entrance = entrance
         self._admission = admission
         self._clock = clock
         self._connections: set[RTSPProtocol] = set()

@@ -37,6 +37,7 @@ from mjpegd.sources.video import DecoderReactor, Decoders
 from mjpegd.srtp import is_installed
 from mjpegd.stream import LiveStream, train_cache
 from mjpegd.timetable import Timetable
+from mjpegd.tunnels.entrance import Entrance
 from mjpegd.workshop import LIBRARY, Workshop
 
 if TYPE_CHECKING:
@@ -145,7 +146,8 @@ class Theatre:
             started=int(time.time()),
             keying=Keying(time.time, os.urandom) if is_installed() else None,
         )
-        self.factory = RTSPFactory(house, admission, clock)
+        entrance = Entrance(clock, settings.limits, tally, access.origins)
+        self.factory = RTSPFactory(house, admission, clock, entrance)
         self.encrypted: ServerFactory | None = None
         self._encryption: Encryption | None = None
         if settings.tls is not None:

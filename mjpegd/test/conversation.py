@@ -43,6 +43,7 @@ from mjpegd.sources.library import Library, Listing, Place
 from mjpegd.stream import LiveStream, train_cache
 from mjpegd.test.fakes import FakeFilm, FakeLive, RecordingSender, at_once, workshop
 from mjpegd.test.pictures import picture
+from mjpegd.tunnels.entrance import Entrance
 from mjpegd.wire import digest
 from mjpegd.wire.digest import Algorithm, Challenge, Scheme
 from mjpegd.wire.headers import RTPInfo, SessionHeader
@@ -459,6 +460,7 @@ class Server:
         keying: Who agrees with viewers upon keys for SRTP.
         ports: Where UDP goes, if packets are to be kept otherwise.
         penalties: Who counts wrong logins; otherwise it is done here.
+        origins: Of web pages that may use WebSocket.
 
     Attributes:
         clock: Time.
@@ -485,6 +487,7 @@ class Server:
         keying: Keying | None = None,
         ports: "Ports | None" = None,
         penalties: Penalties | None = None,
+        origins: Sequence[str] = (),
     ) -> None:
         self.clock = Clock()
         self.shelf = Shelf()
@@ -533,7 +536,8 @@ class Server:
             started=STARTED_UNIX_S,
             keying=keying,
         )
-        self.factory = RTSPFactory(self.house, self.admission, self.clock)
+        entrance = Entrance(self.clock, limits, tally, origins)
+        self.factory = RTSPFactory(self.house, self.admission, self.clock, entrance)
 
     def unix_s(self) -> float:
         """The time of day."""

@@ -25,8 +25,10 @@ from mjpegd.penalties import Penalty, PenaltyBook
 from mjpegd.ports import bind_pairs
 from mjpegd.service import Reactor
 from mjpegd.test.conversation import said
+from mjpegd.test.tunnelled import get, post
 from mjpegd.workers.acceptor import Acceptor
 from mjpegd.workers.crew import CrewReactor
+from mjpegd.workers.first_words import named_tunnel
 from mjpegd.workers.messages import LINE_FD, Addresses, Cover, LineFactory, Ready
 from mjpegd.workers.worker import Desk, FarAdmission, FarPenalties, Worker
 
@@ -193,6 +195,17 @@ class AcceptorTests(TestCase):
         self.assertEqual(client.recv(100), b"answer")
         client.sendall(b"more")
         self.assertEqual(connection.recv(100), b"more")
+
+    async def test_both_halves_of_a_tunnel_come_to_the_same_worker(self) -> None:
+        await self.all_ready()
+        for cookie in ("a", "b"):
+            self.connect(get(cookie))
+            self.connect(post(cookie))
+        await self.taken(4)
+
+        for staff in (self.first, self.second):
+            named = [named_tunnel(taken[-1]) for taken in staff.taken]
+            self.assertTrue(all(named.count(one) == 2 for one in named))
 
     async def test_what_is_said_may_be_long(self) -> None:
         await self.all_ready()

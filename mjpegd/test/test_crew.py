@@ -36,6 +36,7 @@ class TaskTests(SynchronousTestCase):
             ["--users=/etc/users.toml", "--allow=192.0.2.0/24", "--allow=::1"],
             ["--certificate=/etc/all.pem", "--tls-only"],
             ["--certificate=/etc/all.pem", "--private-key=/etc/key.pem", "--tls-port=322"],
+            ["--max-tunnels=5", "--websocket-origin=https://a.example", "--websocket-origin=*"],
             ["--auth=memory:anna:secret", "--auth=memory:bert:secret"],
         ):
             task = Task(3, "twisted.internet.epollreactor", settings(*arguments), "0a")

@@ -4,7 +4,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from mjpegd.workers.first_words import MAX_BYTES, is_enough, named_worker, prefix
+from mjpegd.test.tunnelled import COOKIE, get, head, post, upgrade
+from mjpegd.workers.first_words import (
+    MAX_BYTES,
+    is_enough,
+    named_tunnel,
+    named_worker,
+    prefix,
+    worker_of_tunnel,
+)
 
 REQUEST = b"GET_PARAMETER rtsp://h/film RTSP/1.0\r\nCSeq: 5\r\n"
 IDENTIFIER = b"07" + b"12345678901234567890"
@@ -53,6 +61,55 @@ class NamedWorkerTests(SynchronousTestCase):
         said = naming(prefix(number).encode() + IDENTIFIER[2:])
 
         self.assertEqual(named_worker(said), number)
+
+
+class NamedTunnelTests(SynchronousTestCase):
+    def test_both_halves_name_their_cookie(self) -> None:
+        for said in (
+            get(),
+            post() + b"T1BUSU9OUw==",
+            get().replace(b"\r\n", b"\n"),
+            get().replace(b"x-sessioncookie: ", b"X-SessionCookie:\t"),
+            b"\r\n" + get(),
+        ):
+            self.assertEqual(named_tunnel(said), COOKIE.encode(), said)
+
+    def test_all_else_names_none(self) -> None:
+        for said in (
+            b"",
+            upgrade(),
+            head("GET / HTTP/1.1"),
+            get("a b"),
+            head("OPTIONS * RTSP/1.0", f"x-sessioncookie: {COOKIE}"),
+            head("GET / HTTP/1.1") + get(),
+        ):
+            self.assertIsNone(named_tunnel(said), said)
+
+
+class WorkerOfTunnelTests(SynchronousTestCase):
+    @given(st.binary(max_size=20), st.integers(1, 8))
+    def test_both_halves_get_to_the_same_worker(self, cookie: bytes, count: int) -> None:
+        workers = range(1, count + 1)
+
+        found = worker_of_tunnel("192.0.2.7", cookie, workers)
+
+        self.assertIn(found, workers)
+        self.assertEqual(worker_of_tunnel("192.0.2.7", cookie, reversed(workers)), found)
+
+    @given(st.binary(max_size=20), st.integers(1, 4))
+    def test_when_a_worker_goes_only_its_own_tunnels_move(self, cookie: bytes, gone: int) -> None:
+        before = worker_of_tunnel("192.0.2.7", cookie, range(1, 5))
+        after = worker_of_tunnel("192.0.2.7", cookie, {1, 2, 3, 4} - {gone})
+
+        self.assertTrue(after == before or before == gone)
+
+    def test_tunnels_are_spread_over_all_workers(self) -> None:
+        found = [
+            worker_of_tunnel("192.0.2.7", b"%d" % number, range(1, 5)) for number in range(1000)
+        ]
+
+        for worker in range(1, 5):
+            self.assertGreater(found.count(worker), 150)
 
 
 class EnoughTests(SynchronousTestCase):

@@ -99,6 +99,10 @@ class FloorTests(SynchronousTestCase):
                 if is_below(imported, "mjpegd") and imported not in COMMON:
                     self.assertIn(imported.split(".")[1], known, f"{name} imports {imported}")
 
+    def test_tunnels_know_how_rtsp_travels_and_nothing_of_what_it_says(self) -> None:
+        known = ("limits", "flow", "tunnels", "wire")
+        self.assert_imports("tunnels", *(f"mjpegd.{name}" for name in known))
+
     def test_nothing_below_imports_what_is_above_it(self) -> None:
         floors = [
             {"limits", "addresses", "cache", "packing", "wishes", "timetable", "pulse"}
@@ -114,7 +118,9 @@ class FloorTests(SynchronousTestCase):
             {"session"},
             {"registry"},
             {"methods"},
-            {"laboratory"},
+            {"laboratory", "tunnels.bearer"},
+            {"tunnels.pairs", "tunnels.websocket"},
+            {"tunnels.entrance"},
             {"rtsp"},
             {"options"},
             {"listening", "encryption", "examination"},
@@ -130,7 +136,7 @@ class FloorTests(SynchronousTestCase):
         shell = {
             name
             for name in found
-            if name not in COMMON | {"mjpegd.workers"}
+            if name not in COMMON | {"mjpegd.tunnels", "mjpegd.workers"}
             and not any(is_below(name, package) for package in packages)
         }
         self.assertEqual(set(height), shell, "each module of the shell has its floor")

@@ -159,6 +159,16 @@ class OutflowTests(SynchronousTestCase):
 
         self.assertTrue(transport.written.endswith(b"train"))
 
+    def test_each_message_is_put_into_its_envelope_but_what_goes_through_is_not(self) -> None:
+        self.plain()
+        self.outflow.envelope = lambda data: b"<" + data + b">"
+
+        self.outflow.write(bytearray(b"train"))
+        self.outflow.write_through(b"pong")
+        self.outflow.write(b"answer")
+
+        self.assertEqual(self.read(), b"<train>pong<answer>")
+
     def test_a_broken_connection_is_left_to_its_transport(self) -> None:
         transport = self.plain()
         self.client.close()

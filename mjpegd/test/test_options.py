@@ -86,6 +86,9 @@ class ValueTests(SynchronousTestCase):
             "--request-rate=10",
             "--max-header-size=8000",
             "--max-body-size=0",
+            "--max-tunnels=0",
+            "--websocket-origin=https://a.example:8443",
+            "--websocket-origin=*",
             "--users=who may watch.toml",
             "--certificate=chain.pem",
             "--private-key=key.pem",
@@ -121,6 +124,7 @@ class ValueTests(SynchronousTestCase):
             Access(
                 users=Path("who may watch.toml").absolute(),
                 networks=Networks.parse(["192.0.2.0/24", "2001:db8::1"]),
+                origins=("https://a.example:8443", "*"),
             ),
         )
         self.assertEqual(
@@ -138,6 +142,7 @@ class ValueTests(SynchronousTestCase):
                 login_s=20,
                 nonce_s=60,
                 sessions=7,
+                tunnels=0,
                 sessions_per_address=6,
                 sessions_per_user=3,
                 bits_per_s=800_000_000,
@@ -200,6 +205,9 @@ class ValueTests(SynchronousTestCase):
             ("--tls-only", "--tls-only: nothing is encrypted without"),
             ("--allow=home", "--allow: 'home' does not appear to be an IPv4 or IPv6 network"),
             ("--allow=192.0.2.1/24", "--allow: 192.0.2.1/24 has host bits set"),
+            ("--max-tunnels=-1", "--max-tunnels '-1': a whole number from 0 to 1000000"),
+            ("--websocket-origin=a.example", "--websocket-origin 'a.example': what browsers send"),
+            ("--websocket-origin=https://a.example/", "--websocket-origin 'https://a.example/'"),
             ("--auth=pigeon:secret", "--auth 'pigeon': unknown; --help-auth shows all"),
             ("--auth=unix", "--auth 'unix': it cannot check Digest"),
             ("--auth=anonymous", "--auth 'anonymous': it cannot check Digest"),

@@ -37,6 +37,7 @@ from mjpegd.test.conversation import (
 from mjpegd.test.fakes import FakeFilm
 from mjpegd.test.logins import door, password_of
 from mjpegd.test.pictures import number_of
+from mjpegd.test.tunnelled import HTTPClient
 from mjpegd.wire.clock import ntp_timestamp
 from mjpegd.wire.jpeg_payload import Payload
 from mjpegd.wire.messages import InterleavedFrame, Response
@@ -447,6 +448,15 @@ class ConversationTests(SynchronousTestCase):
 
         # Everything was read as an answer or a packet.
         self.assertEqual(len(self.client.responses()), 3)
+
+    def test_46_the_post_of_a_tunnel_is_base64_of_any_length_and_not_answered(self) -> None:
+        client = HTTPClient(self.server)
+        for number in range(400):  # 32767 bytes, as is announced, and more
+            client.send(f"OPTIONS {URL} RTSP/1.0\r\nCSeq: {number}\r\n\r\n")
+            self.server.advance(0.1)
+
+        self.assertEqual(len(client.responses()), 400)
+        self.assertEqual(client.post.raw(), b"")
 
     def test_47_an_unknown_requirement_is_551(self) -> None:
         answer = self.client.ask("DESCRIBE", Require="www.onvif.org/ver20/backchannel")

@@ -23,7 +23,7 @@ from mjpegd.ports import Pair, close_pairs
 from mjpegd.users import Users
 from mjpegd.workers.arrivals import Arrival, Arrivals
 from mjpegd.workers.crew import Crew, CrewReactor
-from mjpegd.workers.first_words import named_worker
+from mjpegd.workers.first_words import named_tunnel, named_worker, worker_of_tunnel
 from mjpegd.workers.messages import (
     MAX_VALUE_BYTES,
     Announce,
@@ -341,7 +341,7 @@ class Acceptor:
         post.hand_over(arrival)
 
     def _known_by(self, arrival: Arrival) -> Post | None:
-        """The worker that may have its session.
+        """The worker that may have its session, or the other half of its tunnel.
 
         What an encrypted connection names cannot be read here. But a session is for one address,
         and so all encrypted connections of an address go to one worker.
@@ -349,4 +349,7 @@ class Acceptor:
         if arrival.cover is Cover.TLS:
             posts = self._posts.values()
             return next((post for post in posts if arrival.host in post.encrypted), None)
+        cookie = named_tunnel(arrival.said)
+        if cookie is not None:
+            return self._posts[worker_of_tunnel(arrival.host, cookie, self._posts)]
         return self._posts.get(named_worker(arrival.said) or 0)

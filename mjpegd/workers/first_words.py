@@ -3,11 +3,17 @@
 A session lives in one worker, and its identifier says in which: a request that names it has to
 get there, whatever connection it comes on. Identifiers begin with the worker's number, so that
 nobody has to remember them; what follows is as hard to guess as without it.
+
+A tunnel over HTTP lives in one worker as well. Its cookie is of the client's making, so its two
+connections get together by a choice that is the same for both.
 """
 
 import re
+from collections.abc import Iterable
 
 from mjpegd.registry import IDENTIFIER_DIGITS
+from mjpegd.wire.messages import is_http
+from mjpegd.wire.tunnels import COOKIE, MAX_COOKIE_CHARACTERS
 
 PREFIX_DIGITS = 2
 # No more is looked at, and more is not waited for: what players send first has some hundred.
@@ -17,6 +23,10 @@ _END_OF_HEAD = re.compile(rb"\r?\n\r?\n")
 _SESSION = re.compile(
     rb"\n(?i:session)[ \t]*:[ \t]*([0-9]{%d})[0-9]{%d}(?![0-9A-Za-z])"
     % (PREFIX_DIGITS, IDENTIFIER_DIGITS)
+)
+_COOKIE = re.compile(
+    rb"\n(?i:%b)[ \t]*:[ \t]*([\x21-\x7e]{1,%d})[ \t]*\r?(?:\n|$)"
+    % (COOKIE.encode("ascii"), MAX_COOKIE_CHARACTERS)
 )
 
 
@@ -37,6 +47,30 @@ def is_enough(said: bytes) -> bool:
 
 def named_worker(said: bytes) -> int | None:
     """The worker of the session that the first request names; None if it names none."""
-    head = _END_OF_HEAD.split(said[:MAX_BYTES].lstrip(b"\r\n"), maxsplit=1)[0]
-    named = _SESSION.search(head)
+    named = _SESSION.search(_head(said))
     return None if named is None else int(named[1])
+
+
+def named_tunnel(said: bytes) -> bytes | None:
+    """The cookie of the tunnel that a connection is a half of; None if it is none."""
+    head = _head(said)
+    named = _COOKIE.search(head) if is_http(head.partition(b"\n")[0].rstrip(b"\r")) else None
+    return None if named is None else named[1]
+
+
+def worker_of_tunnel(host: str, cookie: bytes, workers: Iterable[int]) -> int:
+    """Which of the workers has the tunnel of a cookie.
+
+    It is the same one while the workers are the same, and when others come or go, the same for
+    most. Hashes are of this process alone, so nobody outside can choose.
+
+    Args:
+        host: The client's address.
+        cookie: What both halves name.
+        workers: At least one.
+    """
+    return max(workers, key=lambda worker: hash((host, cookie, worker)))
+
+
+def _head(said: bytes) -> bytes:
+    return _END_OF_HEAD.split(said[:MAX_BYTES].lstrip(b"\r\n"), maxsplit=1)[0]

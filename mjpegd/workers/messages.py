@@ -251,6 +251,7 @@ def _access(values: dict[str, Any]) -> Access:  # Any: JSON
         users=None if users is None else Path(users),
         auth=tuple(values["auth"]),
         networks=None if networks is None else Networks.parse(networks["members"]),
+        origins=tuple(values["origins"]),
     )
 
 

@@ -1,0 +1,1 @@
+"""RTSP for viewers behind proxies: inside HTTP, and inside WebSocket."""
