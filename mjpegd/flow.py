@@ -102,12 +102,12 @@ class Outflow:
         """The same without an envelope."""
         if self._transport is None:
             return
-        rest = memoryview(data)[self._written_at_once(data) :]
-        if not rest:
+        written = self._written_at_once(data)
+        if written == len(data):
             return
-        self._transport.write(bytes(rest))
+        self._transport.write(bytes(memoryview(data)[written:]))
         if self._socket is not None:
-            self._waiting_bytes += len(rest)
+            self._waiting_bytes += len(data) - written
             self.is_jammed = self._waiting_bytes > JAM_BYTES
 
     def _written_at_once(self, data: bytes | bytearray) -> int:

@@ -45,7 +45,7 @@ SIZES = (1.0, 0.75, 0.5, 0.35, 0.25, 0.12)
 MAX_PIXELS = 40_000_000
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, weakref_slot=True)
 class LaboratoryPacking:
     """One whole JPEG file in one packet.
 

@@ -3,6 +3,7 @@
 from collections.abc import Hashable
 from dataclasses import dataclass, field
 from typing import Protocol
+from weakref import WeakValueDictionary
 
 from typing_extensions import override
 
@@ -43,7 +44,15 @@ class Packing(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
+_shared: WeakValueDictionary[Packing, Packing] = WeakValueDictionary()
+
+
+def shared(packing: Packing) -> Packing:
+    """The one object that stands for all equal ones, so that keys need not be compared."""
+    return _shared.setdefault(packing, packing)
+
+
+@dataclass(frozen=True, slots=True, weakref_slot=True)
 class JpegPacking:
     """RFC 2435.
 

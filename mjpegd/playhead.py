@@ -51,38 +51,23 @@ class Start:
 
 
 class Due(NamedTuple):
-    """A frame that is to leave now.
+    """A frame that is to leave, known and within the run.
 
     Attributes:
         number: Which frame of the film.
         ticks: Its RTP time, not wrapped.
-        late_s: Seconds since its moment; a hair below 0 where the timer was early.
+        due_s: Its moment, on the clock.
+        allowed_s: The moment from which it may leave; later than its own while catching up.
+        frame: Counted through all laps.
         skipped: Frames passed over just before it, because it was too late for them.
     """
 
     number: int
     ticks: int
-    late_s: float
-    skipped: int
-
-
-@dataclass(slots=True)
-class _Upcoming:
-    """The frame that is sent next, which is known and within the run.
-
-    Attributes:
-        frame: Counted through all laps.
-        number: Which frame of the film.
-        ticks: Its RTP time, not wrapped.
-        due_s: Its moment, on the clock.
-        allowed_s: The moment from which it may leave; later than its own while catching up.
-    """
-
-    frame: int
-    number: int
-    ticks: int
     due_s: float
     allowed_s: float
+    frame: int
+    skipped: int = 0
 
 
 @dataclass(slots=True)
@@ -109,6 +94,20 @@ class Playhead:
         loop: The film repeats without end, once it is known whole.
     """
 
+    __slots__ = (
+        "_last_due_s",
+        "_last_sent_s",
+        "_last_ticks",
+        "_loop",
+        "_next",
+        "_run",
+        "_times",
+        "_told",
+        "_tolerance_s",
+        "_worked_out",
+        "complete",
+    )
+
     def __init__(self, times: FrameTimes, *, loop: bool) -> None:
         self.complete = False
         self._times = times
@@ -119,8 +118,8 @@ class Playhead:
         self._next: int | None = None
         # What `_next` comes to, worked out once for each frame; None where that has to be done, and
         # while the film grows, for it may come to something else then.
-        self._worked_out: _Upcoming | None = None
-        self._told: _Upcoming | None = None  # by `due`
+        self._worked_out: Due | None = None
+        self._told: Due | None = None  # by `due`
         self._last_ticks: int | None = None
         self._last_sent_s = 0.0
         self._last_due_s = 0.0
@@ -253,28 +252,25 @@ class Playhead:
         upcoming = self._worked_out or self._work_out()
         if upcoming is None or upcoming.allowed_s > now_s + EARLY_S:
             return None
-        skipped = 0
         if now_s - upcoming.due_s > PATIENCE_S:
             present, skipped = self._at_present(upcoming.frame, now_s)
             self._go_to(present)
-            upcoming = self._lines_at(self._running(), present)
+            upcoming = self._lines_at(self._running(), present)._replace(skipped=skipped)
         self._told = upcoming
-        return Due(upcoming.number, upcoming.ticks, now_s - upcoming.due_s, skipped)
+        return upcoming
 
-    def sent(self, now_s: float) -> float:
-        """Step past the frame that was due; seconds from its moment to that of the next one."""
-        told = self._told
-        if told is None:
+    def sent(self, now_s: float) -> Due | None:
+        """Step past the frame that was due, to the next one; None where none is known."""
+        run, told = self._run, self._told
+        if run is None or told is None:
             raise RuntimeError("no frame is due: due() comes first")
         self._last_ticks = told.ticks
         self._last_sent_s, self._last_due_s = now_s, told.due_s
-        self._go_to(told.frame + self._running().step)
-        following = self._work_out()
-        if following is None:
-            return 1 / (float(self._times.rate) * self._running().speed)
-        return following.due_s - told.due_s
+        self._next = told.frame + run.step
+        self._worked_out = self._told = None
+        return self._work_out()
 
-    def _numbers_beyond(self, upcoming: _Upcoming | None, most: int) -> list[int]:
+    def _numbers_beyond(self, upcoming: Due | None, most: int) -> list[int]:
         found: list[int] = []
         here = self._next, self._worked_out
         while upcoming is not None and len(found) < most:
@@ -339,7 +335,7 @@ class Playhead:
         shown = self._shown(self._step_of(frame) / float(self._times.rate))
         return max(frame, shown) if run.scale > 0 else min(frame, shown)
 
-    def _work_out(self) -> _Upcoming | None:
+    def _work_out(self) -> Due | None:
         """The frame that is sent next; None where none is known."""
         run, frame = self._run, self._next
         if run is None or frame is None:
@@ -353,24 +349,24 @@ class Playhead:
             self._worked_out = upcoming
         return upcoming
 
-    def _lines_at(self, run: _Run, frame: int) -> _Upcoming:
+    def _lines_at(self, run: _Run, frame: int) -> Due:
         number, media_s = self._place(frame)
         presentation_s = (media_s - run.media_s) / run.scale
         due_s = run.start_s + presentation_s / run.speed
-        allowed_s = max(due_s, self._last_sent_s + (due_s - self._last_due_s) / CATCH_UP)
-        ticks = run.ticks + round(presentation_s * RTP_CLOCK_HZ)
+        allowed_s = self._last_sent_s + (due_s - self._last_due_s) / CATCH_UP
+        ticks, last_ticks = run.ticks + round(presentation_s * RTP_CLOCK_HZ), self._last_ticks
         # Two frames of a film may have the same time; in RTP that would make them one.
-        if self._last_ticks is not None and ticks <= self._last_ticks:
-            ticks = self._last_ticks + 1
-        return _Upcoming(frame, number, ticks, due_s, allowed_s)
+        if last_ticks is not None and ticks <= last_ticks:
+            ticks = last_ticks + 1
+        return Due(number, ticks, due_s, max(due_s, allowed_s), frame)
 
     def _place(self, frame: int) -> tuple[int, float]:
         """The number of a frame, and its media time in seconds counted through all laps."""
         times = self._times
-        if not self._repeats:
-            return frame, times.time_of(frame)
-        lap, number = divmod(frame, times.count)
-        return number, times.time_of(number) + (lap * times.end if lap else 0.0)
+        if self._repeats and not 0 <= frame < times.count:
+            lap, number = divmod(frame, times.count)
+            return number, times.time_of(number) + lap * times.end
+        return frame, times.time_of(frame)
 
     def _presentation_s(self, frame: int) -> float:
         run = self._running()

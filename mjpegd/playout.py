@@ -13,7 +13,7 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.python.failure import Failure
 
 from mjpegd.errors import MediaError
-from mjpegd.packing import Packing
+from mjpegd.packing import Packing, shared
 from mjpegd.playhead import PATIENCE_S, Due, Playhead
 from mjpegd.pulse import Pulse
 from mjpegd.stream import FilmStream, LiveStream
@@ -108,6 +108,24 @@ class FilmPlayout:
         viewer: Who receives.
     """
 
+    __slots__ = (
+        "_ahead",
+        "_awaited",
+        "_clock",
+        "_cue",
+        "_endless",
+        "_farewell",
+        "_head",
+        "_interval_s",
+        "_is_behind",
+        "_pulse",
+        "_stream",
+        "_times",
+        "_viewer",
+        "_waiting_for",
+        "packing",
+    )
+
     def __init__(
         self,
         stream: FilmStream,
@@ -118,7 +136,7 @@ class FilmPlayout:
         *,
         endless: bool,
     ) -> None:
-        self.packing = packing
+        self.packing = shared(packing)
         self._stream = stream
         self._times = stream.times(wishes)
         self._endless = endless
@@ -246,16 +264,21 @@ class FilmPlayout:
             if template is None:
                 self._wait_for(due.number)
                 return False
-        gap_s = self._head.sent(now_s)
+        following = self._head.sent(now_s)
         if template is not None:
-            self._viewer.deliver(template, due.ticks, min(gap_s, self._interval_s) * SPREAD)
-        self._prepare_ahead()
+            gap_s = self._interval_s if following is None else following.due_s - due.due_s
+            spread_s = min(gap_s, self._interval_s) * SPREAD
+            self._viewer.deliver(template, due.ticks, spread_s)
+        if following is not None:
+            self._prepare_ahead(following.number)
         # Delivering may have ended the session, and with it this playout.
         return self._pulse is not None
 
-    def _prepare_ahead(self) -> None:
+    def _prepare_ahead(self, following: int) -> None:
         if self._ahead:
             self._ahead = {n: coming for n, coming in self._ahead.items() if not coming.called}
+        elif self._stream.is_ready(following, self.packing):
+            return
         for number in self._head.upcoming_numbers(self._stream.frames_ahead(self.packing)):
             if number not in self._ahead:
                 coming = self._stream.prepare_ahead(number, self.packing)

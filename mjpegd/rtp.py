@@ -72,6 +72,17 @@ class RTPStream:
         cname: Who sends (RFC 3550 section 6.5.1).
     """
 
+    __slots__ = (
+        "_cname",
+        "_first_s",
+        "_first_ticks",
+        "octets",
+        "packets",
+        "reception",
+        "sequence",
+        "ssrc",
+    )
+
     def __init__(self, ssrc: int, sequence: int, first_ticks: int, cname: str) -> None:
         self.ssrc = ssrc
         self.sequence = sequence

@@ -200,8 +200,6 @@ class FilmStream(_Stream):
             None where nothing is to be waited for. Fires when the frame is ready, and never fails;
             whoever wants it no more cancels it.
         """
-        if (self._serial, number, packing) in self._trains:
-            return None
         try:
             if self.train(number, packing) is not None:
                 return None
@@ -212,6 +210,11 @@ class FilmStream(_Stream):
             lambda failure: None if failure.check(MediaError, CancelledError) else failure
         )
         return coming.addErrback(lambda failure: _log.failure("reading ahead", failure))
+
+    def is_ready(self, number: int, packing: Packing) -> bool:
+        """Nothing is to be prepared if this frame comes next."""
+        key = (self._serial, number, packing)
+        return key in self._trains and not self._is_laborious(packing)
 
     def frames_ahead(self, packing: Packing) -> int:
         """For how many frames behind the one that is due `prepare_ahead` is worth while."""

@@ -1,7 +1,6 @@
 """Senders that wait until a socket takes more: one question to the reactor for all of them."""
 
 from collections.abc import Callable
-from enum import Enum, auto
 
 from twisted.internet.interfaces import IDelayedCall, IReactorFDSet, IReactorTime, IWriteDescriptor
 from twisted.python.failure import Failure
@@ -9,15 +8,6 @@ from zope.interface import implementer
 
 # A socket may have room while the network behind it has none (ENOBUFS): how soon to ask again.
 PAUSE_S = 0.002
-
-
-class Phase(Enum):
-    """What a backlog does."""
-
-    EMPTY = auto()  # nobody waits
-    ASKING = auto()  # the reactor will tell when there is room
-    WORKING = auto()  # there is, and those who wait go on
-    RESTING = auto()  # there was none after all
 
 
 @implementer(IWriteDescriptor)
@@ -31,23 +21,24 @@ class Backlog:
         fileno: The descriptor of the socket.
         reactor: Tells when it can be written to.
         clock: Time.
+
+    Attributes:
+        is_busy: Somebody waits, or goes on just now.
     """
 
     def __init__(self, fileno: int, reactor: IReactorFDSet, clock: IReactorTime) -> None:
         self._fileno = fileno
         self._reactor = reactor
         self._clock = clock
-        self._phase = Phase.EMPTY
+        self.is_busy = False
         self._waiting: dict[Callable[[], None], None] = {}
         self._rest: IDelayedCall | None = None
-
-    def __bool__(self) -> bool:
-        return self._phase is not Phase.EMPTY
 
     def wait(self, go_on: Callable[[], None]) -> None:
         """Call this once when there is room."""
         self._waiting[go_on] = None
-        if self._phase is Phase.EMPTY:
+        if not self.is_busy:
+            self.is_busy = True
             self._ask()
 
     def leave(self, go_on: Callable[[], None]) -> None:
@@ -74,25 +65,22 @@ class Backlog:
     def doWrite(self) -> None:  # noqa: N802 - of IWriteDescriptor
         """There is room (see IWriteDescriptor)."""
         self._reactor.removeWriter(self)
-        self._phase = Phase.WORKING
         while self._waiting:
             go_on = next(iter(self._waiting))
             del self._waiting[go_on]
             go_on()
             if go_on in self._waiting:
-                self._phase = Phase.RESTING
                 self._rest = self._clock.callLater(PAUSE_S, self._ask)
                 return
-        self._phase = Phase.EMPTY
+        self.is_busy = False
 
     def _ask(self) -> None:
         self._rest = None
-        self._phase = Phase.ASKING
         self._reactor.addWriter(self)
 
     def _forget(self) -> None:
         self._waiting.clear()
-        self._phase = Phase.EMPTY
+        self.is_busy = False
         if self._rest is not None:
             self._rest.cancel()
             self._rest = None

@@ -10,9 +10,9 @@ from mjpegd.senders.backlog import Backlog
 from mjpegd.senders.media_socket import CANNOT_SEGMENT, MediaSocket, segmented
 from mjpegd.wire.packets import PacketTrain
 
-# A train above this leaves in parts: receive buffers on the way may be small (live555 50 kB,
-# Linux 208 kB by default, of which a packet of 1400 bytes takes 2304).
-PART_BYTES = 32_768
+# A train above this leaves in parts: receive buffers on the way may be small (Linux 208 kB by
+# default, of which a packet of 1400 bytes takes 2304). What is below goes in one call.
+PART_BYTES = 65_000
 # Between two parts, at most: who receives takes one out of its buffer in less.
 PAUSE_S = 0.001
 
@@ -36,6 +36,31 @@ class UDPSender:
         backlog: Where to wait for room in the socket for media.
         clock: Time.
     """
+
+    __slots__ = (
+        "_ancillary",
+        "_backlog",
+        "_call_bytes",
+        "_clock",
+        "_is_closed",
+        "_is_cut",
+        "_is_segmented",
+        "_part_bytes",
+        "_pause_s",
+        "_queued",
+        "_rest",
+        "_rtcp",
+        "_rtcp_to",
+        "_rtp",
+        "_rtp_to",
+        "_source",
+        "_stride",
+        "_timer",
+        "dropped",
+        "errors",
+        "last_error",
+        "remark",
+    )
 
     def __init__(
         self,
@@ -79,7 +104,7 @@ class UDPSender:
         if self._queued is not None:
             self._queued = None
             self.dropped += 1
-        if self._backlog or (self._rest and not self._finish()):
+        if self._backlog.is_busy or (self._rest and not self._finish()):
             self._queued = (train.copy(), spread_s)
             self._backlog.wait(self._go_on)
         else:
@@ -119,7 +144,7 @@ class UDPSender:
             self._choose_calls(train.stride, is_cut)
         self._rest = memoryview(train.buffer)
         self._part_bytes = PART_BYTES
-        if len(self._rest) > PART_BYTES:
+        if len(train.buffer) > PART_BYTES:
             parts = -(-train.packet_count // max(1, PART_BYTES // train.stride))
             self._part_bytes = -(-train.packet_count // parts) * train.stride
             self._pause_s = min(spread_s / parts, PAUSE_S)
@@ -162,24 +187,24 @@ class UDPSender:
     def _send_part(self, part_bytes: int) -> bool:
         """Send so much of the train; False if the kernel is full, and what is left waits."""
         rest = self._rest
-        end = min(part_bytes, len(rest))
-        start = 0
-        while start < end:
-            stop = min(start + self._call_bytes, end)
+        while rest and part_bytes > 0:
+            datagram = rest[: min(part_bytes, self._call_bytes)]
             try:
-                if not self._rtp.send(rest[start:stop], self._rtp_to, self._ancillary):
+                if not self._rtp.send(datagram, self._rtp_to, self._ancillary):
                     break
-                start = stop
+                rest = rest[len(datagram) :]
+                part_bytes -= len(datagram)
             except OSError as refusal:
                 if not self._leaves_otherwise(refusal):
                     # The rest of the frame is worth nothing without this packet.
                     self._refused(refusal)
                     self.dropped += 1
-                    start = end = len(rest)
-        self._rest = rest[start:]
-        if start < end:
+                    rest = _NOTHING
+        self._rest = rest
+        if rest and part_bytes > 0:
             self._backlog.wait(self._go_on)
-        return start == end
+            return False
+        return True
 
     def _leaves_otherwise(self, refusal: OSError) -> bool:
         """Go over to single packets, if it was the cutting that was refused."""

@@ -38,19 +38,19 @@ class BacklogTests(SynchronousTestCase):
         self.assertEqual(self.backlog.fileno(), 7)
 
     def test_nobody_waits_at_first_and_nothing_is_asked(self) -> None:
-        self.assertFalse(self.backlog)
+        self.assertFalse(self.backlog.is_busy)
         self.assertEqual(self.reactor.writers, [])
 
     def test_all_who_wait_go_on_in_the_order_of_coming(self) -> None:
         for name in ("one", "two", "three"):
             self.waiter(name)
-        self.assertTrue(self.backlog)
+        self.assertTrue(self.backlog.is_busy)
         self.assertEqual(self.reactor.writers, [self.backlog])
 
         self.reactor.has_room()
 
         self.assertEqual(self.went_on, ["one", "two", "three"])
-        self.assertFalse(self.backlog)
+        self.assertFalse(self.backlog.is_busy)
         self.assertEqual(self.reactor.writers, [])
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
@@ -85,7 +85,7 @@ class BacklogTests(SynchronousTestCase):
         self.waiter("two")
 
         self.assertEqual(self.reactor.writers, [])
-        self.assertTrue(self.backlog)
+        self.assertTrue(self.backlog.is_busy)
 
     def test_who_left_does_not_go_on(self) -> None:
         def leaver() -> None:
@@ -97,7 +97,7 @@ class BacklogTests(SynchronousTestCase):
         self.reactor.has_room()
 
         self.assertEqual(self.went_on, [])
-        self.assertFalse(self.backlog)
+        self.assertFalse(self.backlog.is_busy)
 
     def test_stopped_it_asks_for_nothing(self) -> None:
         self.waiter("one")
@@ -106,7 +106,7 @@ class BacklogTests(SynchronousTestCase):
 
         self.backlog.stop()
 
-        self.assertFalse(self.backlog)
+        self.assertFalse(self.backlog.is_busy)
         self.assertEqual(self.reactor.writers, [])
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
@@ -115,7 +115,7 @@ class BacklogTests(SynchronousTestCase):
 
         self.backlog.connectionLost(Failure(ConnectionDone()))
 
-        self.assertFalse(self.backlog)
+        self.assertFalse(self.backlog.is_busy)
 
     def test_has_a_name_in_the_log(self) -> None:
         self.assertEqual(self.backlog.logPrefix(), "RTP")

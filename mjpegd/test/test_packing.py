@@ -2,13 +2,18 @@
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from mjpegd.packing import JpegPacking
+from mjpegd.packing import JpegPacking, shared
 from mjpegd.pictures.forms import Big, JpegForm, Rendition
 from mjpegd.pictures.normalise import Step
 from mjpegd.test.fakes import small_picture
 from mjpegd.test.pictures import picture
 from mjpegd.wire.errors import BrokenJpegError, UnsupportedJpegError
-from mjpegd.wire.packets import RTP_HEADER_BYTES, RTPPacket
+from mjpegd.wire.packets import (
+    INTERLEAVED_PREFIX_BYTES,
+    RTP_HEADER_BYTES,
+    WORD_BYTES,
+    RTPPacket,
+)
 from mjpegd.wire.recode import recode
 
 ONVIF = JpegForm(big=Big.ONVIF)
@@ -25,6 +30,21 @@ class JpegPackingTests(SynchronousTestCase):
 
         self.assertGreater(template.packet_count, 2)
         self.assertEqual(template.stride, RTP_HEADER_BYTES + 1388)
+
+    def test_packets_are_whole_words(self) -> None:
+        for most in range(1385, 1389):
+            template = JpegPacking(most, interleaved=True).pack(picture(1, size=(640, 480)))
+
+            self.assertEqual(template.stride % WORD_BYTES, 0)
+            self.assertEqual(
+                template.stride, INTERLEAVED_PREFIX_BYTES + RTP_HEADER_BYTES + most // 4 * 4
+            )
+
+    def test_equal_ones_are_shared(self) -> None:
+        one = shared(packing())
+
+        self.assertIs(shared(packing()), one)
+        self.assertIsNot(shared(packing(ONVIF)), one)
 
     def test_packets_with_an_extension_are_no_longer(self) -> None:
         train = packing(ONVIF).pack(picture(1, size=LARGE)).stamp(0, 0, 0)

@@ -113,13 +113,13 @@ class SpreadingTests(UDPSenderTestCase):
             self.assertEqual(self.kernel.sequences, list(range(packets)))
             self.assertEqual(self.clock.getDelayedCalls(), [])
 
-    def test_a_large_train_leaves_in_parts_of_32_kb_over_at_most_the_time_allowed(self) -> None:
-        self.sender.send_train(train(100), 0.02)
+    def test_a_large_train_leaves_in_parts_of_65_kb_over_at_most_the_time_allowed(self) -> None:
+        self.sender.send_train(train(200), 0.02)
         self.pump(0.02)
 
-        self.assertEqual(self.kernel.sequences, list(range(100)))
+        self.assertEqual(self.kernel.sequences, list(range(200)))
         moments = sorted(set(self.kernel.times_s))
-        self.assertEqual(len(moments), 5)  # 20 packets each
+        self.assertEqual(len(moments), 5)  # 40 packets each
         self.assertLessEqual(moments[-1], 0.02)
         for moment_s in moments:
             size = sum(
@@ -132,22 +132,22 @@ class SpreadingTests(UDPSenderTestCase):
     def test_parts_are_equal_and_evenly_spread(self) -> None:
         for spread_s, pause_s in ((0.002, 0.0005), (0.02, PAUSE_S)):
             self.setUp()
-            self.sender.send_train(train(80), spread_s)
+            self.sender.send_train(train(160), spread_s)
             self.pump(0.02)
 
             moments = sorted(set(self.kernel.times_s))
             self.assertEqual(
-                [self.kernel.times_s.count(moment_s) for moment_s in moments], [20] * 4
+                [self.kernel.times_s.count(moment_s) for moment_s in moments], [40] * 4
             )
             for number, moment_s in enumerate(moments):
                 self.assertAlmostEqual(moment_s, number * pause_s)
 
     def test_a_train_that_is_still_spread_when_the_next_comes_is_finished_first(self) -> None:
-        self.sender.send_train(train(100), 0.5)
+        self.sender.send_train(train(200), 0.5)
 
-        self.sender.send_train(train(2, first=100), 0.5)
+        self.sender.send_train(train(2, first=200), 0.5)
 
-        self.assertEqual(self.kernel.sequences, list(range(102)))
+        self.assertEqual(self.kernel.sequences, list(range(202)))
         self.assertEqual(self.sender.dropped, 0)
 
 
@@ -172,14 +172,14 @@ class WholeTrainTests(UDPSenderTestCase):
 
 
 class FullKernelTests(UDPSenderTestCase):
-    """A call takes a packet, or, where the kernel cuts, a part; the parts are of 20 packets."""
+    """A call takes a packet, or, where the kernel cuts, a part; the parts are of 40 packets."""
 
     def begin(self) -> None:
         """A train of which something has left, and something has not."""
         self.kernel.room = 3
-        self.sender.send_train(train(100), 0.0)
+        self.sender.send_train(train(200), 0.0)
         self.pump(0.1)
-        self.assertTrue(0 < len(self.kernel.sent) < 100)
+        self.assertTrue(0 < len(self.kernel.sent) < 200)
 
     def test_a_train_that_was_begun_goes_on_when_there_is_room(self) -> None:
         self.begin()
@@ -187,7 +187,7 @@ class FullKernelTests(UDPSenderTestCase):
         self.has_room()
         self.pump(0.1)
 
-        self.assertEqual(self.kernel.sequences, list(range(100)))
+        self.assertEqual(self.kernel.sequences, list(range(200)))
         self.assertEqual(self.sender.dropped, 0)
         self.assertEqual(self.reactor.writers, [])
 
@@ -214,22 +214,22 @@ class FullKernelTests(UDPSenderTestCase):
     def test_a_half_sent_train_is_finished_first_and_the_newest_follows(self) -> None:
         self.begin()
         for number in range(1, 4):
-            self.sender.send_train(train(10, first=100 * number), 0.0)
+            self.sender.send_train(train(10, first=200 * number), 0.0)
 
         self.has_room()
 
-        self.assertEqual(self.kernel.sequences, [*range(100), *range(300, 310)])
+        self.assertEqual(self.kernel.sequences, [*range(200), *range(600, 610)])
         self.assertEqual(self.sender.dropped, 2)
 
     def test_a_train_that_waits_is_a_copy(self) -> None:
         self.begin()
         template = TrainTemplate([b"frame"], interleaved=False)
-        self.sender.send_train(template.stamp(100, 0, 1), 0.0)
+        self.sender.send_train(template.stamp(200, 0, 1), 0.0)
         template.stamp(7, 0, 1)
 
         self.has_room()
 
-        self.assertEqual(self.kernel.sequences, list(range(101)))
+        self.assertEqual(self.kernel.sequences, list(range(201)))
 
     def test_viewers_who_wait_go_on_in_their_order(self) -> None:
         senders = [self.sender, *(self.sender_to(f"192.0.2.{number}") for number in (2, 3))]
@@ -245,23 +245,23 @@ class FullKernelTests(UDPSenderTestCase):
 
     def test_discard_drops_what_was_not_begun(self) -> None:
         self.begin()
-        self.sender.send_train(train(10, first=100), 0.0)
+        self.sender.send_train(train(10, first=200), 0.0)
 
         self.sender.discard()
         self.has_room()
         self.pump(0.1)
 
-        self.assertEqual(self.kernel.sequences, list(range(100)))
+        self.assertEqual(self.kernel.sequences, list(range(200)))
         self.assertEqual(self.sender.dropped, 1)
 
     def test_flush_sends_both_as_soon_as_there_is_room(self) -> None:
         self.begin()
-        self.sender.send_train(train(60, first=100), 0.5)
+        self.sender.send_train(train(60, first=200), 0.5)
         self.kernel.room = 1000
 
         self.sender.flush()
 
-        self.assertEqual(self.kernel.sequences, list(range(160)))
+        self.assertEqual(self.kernel.sequences, list(range(260)))
 
     def test_a_report_that_cannot_leave_is_not_kept(self) -> None:
         self.rtcp.room = 0
@@ -277,7 +277,7 @@ class FullKernelTests(UDPSenderTestCase):
         self.sender.close()
         self.has_room()
 
-        self.assertLess(len(self.kernel.sent), 100)
+        self.assertLess(len(self.kernel.sent), 200)
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
 
@@ -285,7 +285,7 @@ class RefusingNetworkTests(UDPSenderTestCase):
     def test_the_rest_of_a_refused_train_is_dropped_and_counted(self) -> None:
         for number in (errno.ENETUNREACH, errno.EMSGSIZE, errno.EPERM):
             self.kernel.refusal = OSError(number, "no")
-            self.sender.send_train(train(100), 0.02)
+            self.sender.send_train(train(200), 0.02)
             self.pump(0.03)
 
         self.assertEqual(self.sender.errors, 3)
@@ -293,7 +293,7 @@ class RefusingNetworkTests(UDPSenderTestCase):
         self.assertEqual(self.sender.last_error, "Operation not permitted")
 
     def test_a_train_that_is_refused_in_the_middle_is_dropped_once(self) -> None:
-        self.sender.send_train(train(100), 0.02)
+        self.sender.send_train(train(200), 0.02)
         self.kernel.refusal = OSError(errno.ENETUNREACH, "no")
         self.pump(0.03)
 
@@ -326,7 +326,7 @@ class SegmentedSpreadingTests(SpreadingTests):
         self.sender.send_train(train(23), 0.0)
         self.assertEqual(self.kernel.calls, 1)
 
-        self.sender.send_train(train(100, first=23), 0.02)
+        self.sender.send_train(train(200, first=23), 0.02)
         self.pump(0.02)
         self.assertEqual(self.kernel.calls, 1 + 5)
 
@@ -364,10 +364,10 @@ class CannotSegmentTests(UDPSenderTestCase):
     def test_packets_leave_one_by_one_and_none_is_lost(self) -> None:
         self.assertEqual(self.sender.remark, "")
 
-        self.sender.send_train(train(100), 0.02)
+        self.sender.send_train(train(200), 0.02)
         self.pump(0.03)
 
-        self.assertEqual(self.kernel.sequences, list(range(100)))
+        self.assertEqual(self.kernel.sequences, list(range(200)))
         self.assertEqual((self.sender.dropped, self.sender.errors), (0, 0))
         self.assertIn("its packets leave one by one: Invalid argument", self.sender.remark)
 
