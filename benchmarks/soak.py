@@ -98,7 +98,9 @@ class Crowd:
         transport, leaving = WAYS[number % len(WAYS)]
         viewer = VIEWERS[transport](self._url)
         viewer.play()
-        if not select.select([viewer.media], [], [], FIRST_PACKET_S)[0]:
+        arrival = select.poll()  # which takes descriptors of any number
+        arrival.register(viewer.media, select.POLLIN)
+        if not arrival.poll(1000 * FIRST_PACKET_S):
             raise SystemExit(f"nothing came over {transport.upper()}")
         viewer.receive()
         self._leave(viewer, leaving)

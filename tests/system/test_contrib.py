@@ -1,19 +1,24 @@
-"""The systemd units in contrib: they make sense to systemd, and leave little open."""
+"""What is in contrib: units that make sense to systemd and leave little open; a container file."""
 
 import re
 import shutil
 import subprocess
 import sys
+from configparser import ConfigParser
 from itertools import chain, combinations
 from pathlib import Path
 
+from twisted.trial.unittest import SynchronousTestCase
 from typing_extensions import override
 
 from mjpegd.options import Options
 from mjpegd.test.keys import pair
 from tests.system.cases import SystemTestCase, film, numbers
 
-CONTRIB = Path(__file__).parents[2] / "contrib"
+CHECKOUT = Path(__file__).parents[2]
+CONTRIB = CHECKOUT / "contrib"
+CONTAINER = CONTRIB / "container" / "Containerfile"
+FOR_DEVELOPERS = {"test", "dev", "fuzz"}
 SYSTEM_UNITS = Path("/usr/lib/systemd/system")
 UNITS = Path("etc/systemd/system")
 DROP_INS = sorted((CONTRIB / "mjpegd.service.d").iterdir())
@@ -86,12 +91,27 @@ class UnitsTests(SystemTestCase):
             self.assert_is_fine("verify", "--man=no", "mjpegd.service")
             self.assert_leaves_little_open("mjpegd.service")
 
-    def test_every_option_that_they_use_exists(self) -> None:
+
+class StartTests(SynchronousTestCase):
+    def test_every_option_that_is_used_exists(self) -> None:
         known = {name for name, *_ in Options.optParameters} | {"listen", "nodaemon", "pidfile"}
-        for unit in [CONTRIB / "mjpegd.service", *DROP_INS]:
-            starts = re.findall(r"^ExecStart=.+", unit.read_text(encoding="utf-8"), re.MULTILINE)
-            used = set(re.findall(r" --([a-z-]+)", " ".join(starts)))
-            self.assertLessEqual(used, known, unit.name)
+        for path in [CONTRIB / "mjpegd.service", *DROP_INS, CONTAINER]:
+            text = path.read_text(encoding="utf-8")
+            starts = re.findall(r"^(?:ExecStart=|ENTRYPOINT ).+", text, re.MULTILINE)
+            used = set(re.findall(r"[ \"]--([a-z-]+)", " ".join(starts)))
+            self.assertLessEqual(used, known, path.name)
+
+    def test_the_container_has_every_package_and_every_extra_that_serves(self) -> None:
+        settings = ConfigParser()
+        settings.read(CHECKOUT / "setup.cfg")
+        text = CONTAINER.read_text(encoding="utf-8")
+
+        copied = re.findall(r"^COPY (?!--)(.+) \S+$", text, re.MULTILINE)
+        for name in " ".join(copied).split():
+            self.assertTrue((CHECKOUT / name).exists(), name)
+        (extras,) = re.findall(r"'\.\[([a-z,]+)\]'", text)
+        serving = set(settings["options.extras_require"]) - FOR_DEVELOPERS
+        self.assertEqual(set(extras.split(",")), serving)
 
 
 class MemoryTests(SystemTestCase):
