@@ -95,21 +95,23 @@ class Playhead:
     """
 
     __slots__ = (
+        "_complete",
         "_last_due_s",
         "_last_sent_s",
         "_last_ticks",
         "_loop",
         "_next",
+        "_repeats",
         "_run",
         "_times",
         "_told",
         "_tolerance_s",
         "_worked_out",
-        "complete",
     )
 
     def __init__(self, times: FrameTimes, *, loop: bool) -> None:
-        self.complete = False
+        self._complete = False
+        self._repeats = False  # complete, and meant to
         self._times = times
         self._loop = loop
         self._run: _Run | None = None
@@ -125,6 +127,16 @@ class Playhead:
         self._last_due_s = 0.0
         # What a seek takes for the same moment (see `FrameTimes.number_at`).
         self._tolerance_s = seek_tolerance_s(times.rate)
+
+    @property
+    def complete(self) -> bool:
+        """All frames of the film are known."""
+        return self._complete
+
+    @complete.setter
+    def complete(self, complete: bool) -> None:
+        self._complete = complete
+        self._repeats = self._loop and complete
 
     @property
     def npt_s(self) -> float:
@@ -298,10 +310,6 @@ class Playhead:
             raise RuntimeError("no run: start() comes first")
         return self._run
 
-    @property
-    def _repeats(self) -> bool:
-        return self._loop and self.complete
-
     def _number(self, frame: int) -> int:
         return frame % self._times.count if self._repeats else frame
 
@@ -310,7 +318,7 @@ class Playhead:
 
     def _is_awaited(self, frame: int) -> bool:
         """Indexing will tell which frame this is, or that there is none."""
-        return not self.complete and (frame >= self._times.count or (self._loop and frame < 0))
+        return not self._complete and (frame >= self._times.count or (self._loop and frame < 0))
 
     def _is_over(self, frame: int) -> bool:
         if not self._is_known(frame):
@@ -342,10 +350,12 @@ class Playhead:
             return None
         if abs(run.scale) > 1:
             frame = self._coming()
-        if not self._is_known(frame) or (run.until_s is not None and self._is_past_stop(frame)):
+        if not (self._repeats or 0 <= frame < self._times.count):
+            return None
+        if run.until_s is not None and self._is_past_stop(frame):
             return None
         upcoming = self._lines_at(run, frame)
-        if self.complete:
+        if self._complete:
             self._worked_out = upcoming
         return upcoming
 

@@ -235,7 +235,8 @@ class FilmPlayout:
     def _tick(self) -> float | None:
         """Send what is due by now; seconds until the next frame is, None where nobody knows."""
         head = self._head
-        head.complete = self._stream.source.complete
+        if not head.complete:
+            head.complete = self._stream.source.complete
         now_s = self._clock.seconds()
         if self._is_behind:
             self._hold(now_s)

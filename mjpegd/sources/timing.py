@@ -25,7 +25,7 @@ class FilmTimes:
 
     def __init__(self, rate: Fraction) -> None:
         """Begin without frames, at a nominal number of frames per second."""
-        self._times: SteadyTimes | ListedTimes = SteadyTimes(rate)
+        self._take(SteadyTimes(rate))
         self._stamp: float | None = None
         self._zero = 0.0
 
@@ -44,10 +44,6 @@ class FilmTimes:
         """The duration in seconds."""
         return self._times.end
 
-    def time_of(self, number: int) -> float:
-        """Media time in seconds of a frame."""
-        return self._times.time_of(number)
-
     def number_at(self, seconds: float) -> int:
         """The frame that is on display at a media time."""
         return self._times.number_at(seconds)
@@ -64,8 +60,13 @@ class FilmTimes:
             if abs(seconds - steady.time_of(steady.count)) <= _ROUNDING_S:
                 steady.count += 1
                 return
-            self._times = _listed(steady)
+            self._take(_listed(steady))
         self._times.append(max(seconds, self._times.time_of(self.count - 1)))
+
+    def _take(self, times: SteadyTimes | ListedTimes) -> None:
+        self._times = times
+        # Media time in seconds of a frame (see `FrameTimes`), which every viewer asks for often.
+        self.time_of = times.time_of
 
     def _film_time(self, stamp: float | None) -> float:
         """Seconds from the first frame; one frame on where the file's clock is of no use."""

@@ -259,15 +259,11 @@ class TrainTemplate:
         # The hot path of the server: a turn of the interpreter per header field, not per packet.
         train, count = self._train, self.packet_count
         self._sequences[:] = _SEQUENCES[sequence : sequence + count]
-        self._timestamps[:] = _repeated(timestamp, count)
-        self._sources[:] = _repeated(ssrc, count)
+        self._timestamps[:] = memoryview(timestamp.to_bytes(4, "big") * count).cast("I")
+        self._sources[:] = memoryview(ssrc.to_bytes(4, "big") * count).cast("I")
         if self.interleaved:
             train.buffer[1 :: train.stride] = bytes((channel,)) * count
         return train
-
-
-def _repeated(word: int, count: int) -> memoryview:
-    return memoryview(word.to_bytes(WORD_BYTES, "big") * count).cast("I")
 
 
 def _heads(count: int, extension: bytes) -> list[bytes]:
