@@ -55,13 +55,14 @@ class FilmTimes:
             stamp: Its time in seconds on the clock of the file; None where there is none.
         """
         seconds = self._film_time(stamp)
-        if isinstance(self._times, SteadyTimes):
-            steady = self._times
-            if abs(seconds - steady.time_of(steady.count)) <= _ROUNDING_S:
-                steady.count += 1
+        times = self._times
+        if isinstance(times, SteadyTimes):
+            if abs(seconds - times.time_of(times.count)) <= _ROUNDING_S:
+                times.count += 1
                 return
-            self._take(_listed(steady))
-        self._times.append(max(seconds, self._times.time_of(self.count - 1)))
+            times = _listed(times)
+            self._take(times)
+        times.append(max(seconds, times.time_of(times.count - 1)))
 
     def _take(self, times: SteadyTimes | ListedTimes) -> None:
         self._times = times
