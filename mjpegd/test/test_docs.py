@@ -153,6 +153,11 @@ class OperationsTests(SynchronousTestCase):
             named = set(re.findall(r"--[a-z][a-z-]+", section(self.text, name)))
             self.assertTrue(named <= known, f"{name}: {named - known}")
 
+    def test_every_option_that_the_threat_model_names_exists(self) -> None:
+        named = set(re.findall(r"--[a-z][a-z-]+", document("SECURITY.md")))
+        # Of git, which tells whom to write to.
+        self.assertLessEqual(named - {"--format"}, set(option_defaults()) | COMMANDS)
+
     def test_every_limit_is_there_with_its_value(self) -> None:
         documented = {
             code(name)[0]: code(value)[0] if code(value) else value
