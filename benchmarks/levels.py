@@ -2,16 +2,14 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from statistics import linear_regression
 
-# What is kept for good is made in the first part of a run, and is no growth.
-LEVEL_FROM = 0.25
-# By the line of least squares through what follows, each may grow by this share of itself, or by
-# one (megabyte, descriptor and so on) where that is more. Memory goes up and down by some percent
-# with what Python's collector has not come to yet.
+# The least of the last quarter may be more than the least of the second by this share of it, or by
+# one (megabyte, descriptor and so on) where that is more. What piles up lifts the least; what only
+# goes up and down does not, such as memory that Python's collector has not come to yet. What is
+# made once, in the first quarter, is no growth.
 MAX_GROWTH_PERCENT = 5
-# A line through fewer points tells nothing.
-MIN_SAMPLES = 3
+# Quarters.
+MIN_SAMPLES = 4
 TITLES = ("minutes", "sessions", "    MB", "files", "timers", "connections", "at once", "films")
 
 
@@ -65,14 +63,13 @@ LEVELS: dict[str, Callable[[Sample], float]] = {
 
 def growths(samples: Sequence[Sample]) -> Iterator[str]:
     """What has grown by more than it may, in a sentence each."""
-    level = samples[int(len(samples) * LEVEL_FROM) :]
-    if len(level) < MIN_SAMPLES:
+    quarter = len(samples) // MIN_SAMPLES
+    if not quarter:
         yield f"{len(samples)} samples are too few to tell whether anything grows"
         return
-    times = [sample.minutes for sample in level]
     for name, of in LEVELS.items():
-        slope, first = linear_regression(times, [of(sample) for sample in level])
-        growth = slope * (times[-1] - times[0])
-        allowed = max(1.0, (first + slope * times[0]) * MAX_GROWTH_PERCENT / 100)
+        before = min(of(sample) for sample in samples[quarter : 2 * quarter])
+        growth = min(of(sample) for sample in samples[-quarter:]) - before
+        allowed = max(1.0, before * MAX_GROWTH_PERCENT / 100)
         if growth > allowed:
             yield f"{growth:.1f} {name} more at the end than may be ({allowed:.1f})"
