@@ -12,12 +12,14 @@ Nothing is read but while a request waits for its answer, or in `wait`.
 import fcntl
 import select
 import socket
+import ssl
 import termios
 import time
 from array import array
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from functools import partial
 from types import TracebackType
 from typing import Self
 
@@ -37,6 +39,7 @@ from mjpegd.wire.reports import (
     parse_compound,
 )
 from mjpegd.wire.sdp import Description
+from tests.tools.tunnels import Connect, Connection
 
 RECEIVE_BUFFER_BYTES = 4 << 20
 PAIR_TRIES = 64
@@ -141,6 +144,8 @@ class Client:
         local_host: The address to connect from, where this host has several.
         agent: What it calls itself.
         login: User and password, for a server that asks for them.
+        context: Encrypts.
+        tunnel: Makes of connections what it speaks through.
     """
 
     def __init__(
@@ -152,6 +157,8 @@ class Client:
         local_host: str = "",
         agent: str = "mjpegd tests",
         login: tuple[str, str] | None = None,
+        context: ssl.SSLContext | None = None,
+        tunnel: Callable[[Connect], Connection] | None = None,
     ) -> None:
         self.reception = Reception()
         self.session: str | None = None
@@ -161,7 +168,8 @@ class Client:
         self._agent = agent
         self._login = login
         self._challenge: Challenge | None = None
-        self._connection = _connected(host, port, timeout_s, local_host)
+        connect = partial(_connected, host, port, timeout_s, local_host, context)
+        self._connection: Connection = tunnel(connect) if tunnel else connect()
         self._server = self._connection.getpeername()
         self._media: tuple[socket.socket, ...] = ()
         self._cseq = 0
@@ -354,14 +362,14 @@ class Client:
         return response
 
     def _receive(self, timeout_s: float) -> None:
-        sockets = list(self._media)
+        sockets: list[Connection] = list(self._media)
         if not self.is_closed_by_server:
             sockets.append(self._connection)
         readable, _, _ = select.select(sockets, [], [], timeout_s)
-        for sock in readable:
-            if sock is self._connection:
-                self._receive_stream()
-            else:
+        if self._connection in readable:
+            self._receive_stream()
+        for sock in self._media:
+            if sock in readable:
                 self._receive_datagrams(sock)
 
     def _receive_stream(self) -> None:
@@ -426,10 +434,13 @@ def rtp_info(response: Response) -> RTPInfo:
     return RTPInfo.parse_list(_header(response, "RTP-Info"))[0]
 
 
-def _connected(host: str, port: int, timeout_s: float, local_host: str) -> socket.socket:
+def _connected(
+    host: str, port: int, timeout_s: float, local_host: str, context: ssl.SSLContext | None
+) -> socket.socket:
     if not host.startswith("/"):
         source = (local_host, 0) if local_host else None
-        return socket.create_connection((host, port), timeout_s, source)
+        plain = socket.create_connection((host, port), timeout_s, source)
+        return context.wrap_socket(plain, server_hostname=host) if context else plain
     sock = socket.socket(socket.AF_UNIX)
     sock.settimeout(timeout_s)
     sock.connect(host)
@@ -440,7 +451,7 @@ def _header(response: Response, name: str) -> str:
     return response.headers.get(name) or ""
 
 
-def _free_pair(connection: socket.socket) -> tuple[socket.socket, socket.socket]:
+def _free_pair(connection: Connection) -> tuple[socket.socket, socket.socket]:
     """UDP ports, an even one and the one above it, at the address of a connection."""
     family, local = connection.family, connection.getsockname()
     if family not in {socket.AF_INET, socket.AF_INET6}:
