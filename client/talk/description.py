@@ -17,6 +17,8 @@ from .location import MAX_CHARACTERS
 # So many encodings are named to a person who wants to know why there is no picture.
 _MAX_ENCODINGS = 5
 _ENCODING = re.compile(rb"^a=rtpmap:[0-9]{1,3} ([A-Za-z0-9._-]{1,40})/", re.MULTILINE)
+# RTP/SAVP, and RTP/SAVPF.
+_SRTP = "RTP/SAVP"
 _ABSOLUTE = re.compile(r"rtsps?://", re.IGNORECASE)
 
 
@@ -28,11 +30,13 @@ class Described:
         offer: What there is to know of it.
         track_url: Of the JPEG track, for SETUP.
         aggregate_url: Of the stream as a whole, for all that follows.
+        is_srtp: Packets are said to be encrypted; some servers send plain ones all the same.
     """
 
     offer: Offer
     track_url: str
     aggregate_url: str
+    is_srtp: bool
 
     @classmethod
     def read(cls, url: str, response: Response) -> "Described":
@@ -62,6 +66,7 @@ class Described:
             ),
             resolve(base, description.control),
             resolve(base, description.aggregate if is_absolute else "*"),
+            is_srtp=description.profile.startswith(_SRTP),
         )
 
 

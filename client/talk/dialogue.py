@@ -33,7 +33,7 @@ from .description import Described
 from .dialling import Reactor, dial
 from .location import Location
 from .login import Login, login_error
-from .refusals import refusal
+from .refusals import UNSUPPORTED_TRANSPORT, refusal
 
 _log = Logger()
 
@@ -54,7 +54,6 @@ TEARDOWN_S = 2.0
 _GET_PARAMETER = "GET_PARAMETER"
 _UNAUTHORIZED = 401
 _SESSION_NOT_FOUND = 454
-_UNSUPPORTED_TRANSPORT = 461
 
 
 class RTSPDialogue:
@@ -85,6 +84,7 @@ class RTSPDialogue:
         self._reach = reach
         self._is_closed = False
         self._track_url = self._aggregate_url = location.url
+        self._is_srtp = False
         self._session: str | None = None
         self._asked_scale = 1.0
         self._lives_by = "OPTIONS"
@@ -130,7 +130,7 @@ class RTSPDialogue:
         agreed = _agreed(wanted, response.headers.get("Transport"))
         if agreed is None:
             await self.teardown()
-            raise refusal(self._location.host, "SETUP", url, Response(_UNSUPPORTED_TRANSPORT))
+            raise self._refusal("SETUP", url, Response(UNSUPPORTED_TRANSPORT))
         return agreed
 
     async def play(self, start_s: float | None, scale: float) -> Cue:
@@ -206,8 +206,11 @@ class RTSPDialogue:
 
     def _success(self, method: str, url: str, response: Response) -> Response:
         if not 200 <= response.status < 300:
-            raise refusal(self._location.host, method, url, response)
+            raise self._refusal(method, url, response)
         return response
+
+    def _refusal(self, method: str, url: str, response: Response) -> RefusedError:
+        return refusal(self._location.host, method, url, response, is_srtp=self._is_srtp)
 
     def _unauthorized(self, method: str, challenges: Sequence[str]) -> RefusedError:
         host = self._location.host
@@ -230,6 +233,7 @@ class RTSPDialogue:
         url = self._location.url
         described = Described.read(url, self._success("DESCRIBE", url, response))
         self._track_url, self._aggregate_url = described.track_url, described.aggregate_url
+        self._is_srtp = described.is_srtp
         return described.offer
 
     async def _go_on(self, response: Response) -> None:

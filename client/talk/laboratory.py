@@ -24,7 +24,7 @@ from ..interfaces import Cue, Ears, Offer
 from .connection import Connection
 from .dialling import Reactor, dial
 from .location import Location
-from .refusals import refusal
+from .refusals import UNSUPPORTED_TRANSPORT, refusal
 
 _log = Logger()
 
@@ -32,8 +32,6 @@ _log = Logger()
 ANSWER_S = 5.0
 # A person who leaves does not wait for a server that may be gone.
 TEARDOWN_S = 1.0
-
-_UNSUPPORTED_TRANSPORT = 461
 
 
 class LaboratoryConversation(Connection[LabAnswer]):
@@ -128,7 +126,7 @@ class LaboratoryDialogue:
         """Tell the port that the packets shall go to; the server does not tell its own."""
         if wanted.lower is not Lower.UDP or wanted.client_port is None:
             sentence = "Servers of the laboratory send over UDP only."
-            raise RefusedError(sentence, "SETUP", _UNSUPPORTED_TRANSPORT)
+            raise RefusedError(sentence, "SETUP", UNSUPPORTED_TRANSPORT)
         await self.teardown()
         try:
             answer = await self._ask("SETUP", client_port=wanted.client_port[0])

@@ -5,6 +5,8 @@ from mjpegd.wire.messages import REASONS, Response
 from ..errors import RefusedError
 from .foreign import shown
 
+UNSUPPORTED_TRANSPORT = 461
+
 _MEANINGS = {
     400: "{host} does not understand the player's {method} request.",
     403: "{host} does not let this player watch {url}.",
@@ -22,6 +24,7 @@ _MEANINGS = {
     459: "{host} wants each track to be asked for by itself.",
     460: "{host} wants all tracks to be asked for at once.",
     461: "{host} does not send the stream in that way: try the other of UDP and TCP.",
+    463: "{host} wants keys for SRTP, which this player does not speak.",
     500: "{host} failed at {method}; its own log may tell why.",
     501: "{host} knows no {method}.",
     503: "{host} has too much to do, or too many viewers: try again later.",
@@ -30,7 +33,16 @@ _MEANINGS = {
 }
 
 
-def refusal(host: str, method: str, url: str, response: Response) -> RefusedError:
+# What 461 means where the description said that packets are encrypted.
+_SRTP_ONLY = (
+    "{host} sends {url} as SRTP only, which this player does not speak: plain RTP would have to "
+    "be allowed there."
+)
+
+
+def refusal(
+    host: str, method: str, url: str, response: Response, *, is_srtp: bool = False
+) -> RefusedError:
     """The error for an answer that is no success.
 
     Args:
@@ -38,9 +50,12 @@ def refusal(host: str, method: str, url: str, response: Response) -> RefusedErro
         method: What was asked.
         url: Of what; without user and password.
         response: The answer.
+        is_srtp: The stream is described as encrypted.
     """
     told = f"{response.status} {response.reason}"
     meaning = _MEANINGS.get(response.status, "{host} answered {method} with {told}.")
+    if is_srtp and response.status == UNSUPPORTED_TRANSPORT:
+        meaning = _SRTP_ONLY
     sentence = meaning.format(host=host, method=method, url=url, told=told)
     own_words = _own_words(response)
     return RefusedError(f"{sentence} {own_words}".rstrip(), method, response.status)

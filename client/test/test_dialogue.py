@@ -336,6 +336,21 @@ class SetupTests(DialogueTests):
         assert isinstance(error, RefusedError)
         self.assertEqual(error.status, 461)
 
+    def test_packets_that_are_said_to_be_encrypted_may_come_in_the_clear(self) -> None:
+        self.server.answers["DESCRIBE"] = ok(body=SDP.replace(b"RTP/AVP", b"RTP/SAVP"))
+
+        self.assertEqual(self.with_session().client_port, (5000, 5001))
+
+    def test_where_only_srtp_is_sent_that_is_said(self) -> None:
+        self.server.answers["SETUP"] = Response(461)
+        for profile in (b"RTP/SAVP", b"RTP/SAVPF"):
+            self.server.answers["DESCRIBE"] = ok(body=SDP.replace(b"RTP/AVP", profile))
+            self.run_(self.dialogue.describe())
+
+            error = self.fails(self.dialogue.setup(UDP))
+
+            self.assertIn("as SRTP only, which this player does not speak", str(error))
+
     def test_a_session_must_have_a_name(self) -> None:
         self.run_(self.dialogue.describe())
         for told in ("", "a b", "x" * 65):
