@@ -1,6 +1,7 @@
 """Players on TLS: GStreamer has its media over UDP, encrypted; the others have it all the same."""
 
 import re
+import subprocess
 
 from typing_extensions import override
 
@@ -16,7 +17,8 @@ from tests.system.daemon import Daemon
 
 _SECURE_BASE = re.compile(r"rtsps://[^/]*:(\d+)/")
 _WAY = re.compile(r"session \d+ of [^:]*: \S+ by (.*)")
-_END = re.compile(r"frames in (\d+) packets, 0 frames skipped, 0 dropped; viewer reported (.*)")
+# The least that --max-packet-size takes, and what of it are headers of RTP and of JPEG.
+_SMALL_BYTES, HEADER_BYTES = 260, 20
 
 
 class EncryptedCase(PlayerTestCase):
@@ -66,6 +68,13 @@ class GStreamerTests(EncryptedCase):
     player = players.GSTREAMER
 
     @override
+    def setUp(self) -> None:
+        super().setUp()
+        asked = ["gst-inspect-1.0", "--exists", "srtpdec"]
+        has_srtp = subprocess.run(asked, check=False).returncode == 0
+        self.require([] if has_srtp else ["srtpdec of GStreamer"])
+
+    @override
     def trusting(self, command: list[str]) -> list[str]:
         at = command.index("rtspsrc") + 1
         return [*command[:at], "tls-validation-flags=0", *command[at:]]
@@ -97,26 +106,23 @@ class GStreamerTests(EncryptedCase):
         self.assertRegex(daemon.wait_for_line(_WAY)[1], r"\ATCP, channels 0-1\Z")
         self.assert_whole(show, clip(), daemon)
 
-    def test_frames_come_after_the_sequence_numbers_have_wrapped_and_reports_are_read(self) -> None:
-        """More packets than there are numbers, in twelve seconds: small ones, of large pictures."""
+    def test_frames_come_after_the_sequence_numbers_have_wrapped(self) -> None:
+        """So many frames are shown that there were more packets than there are numbers."""
         large = picture(7, (1920, 1080))
-        count = 1 + 70_000 // (len(large) // 256)
-        long = Clip({"long.avi": films.avi([large] * count)}, "long.avi", [large] * count)
-        daemon = self.secure(long, "--max-packet-size=278")
+        long = Clip({"long.avi": films.avi([large] * 25)}, "long.avi", [large])
+        count = 1 + 65_536 // (len(large) // _SMALL_BYTES)
+        daemon = self.secure(long, f"--max-packet-size={_SMALL_BYTES + HEADER_BYTES}")
 
         port = daemon.wait_for_line(_SECURE_BASE)[1]
-        url = f"rtsps://127.0.0.1:{port}/long.avi?fps={-(-count // 12)}"
-        command = self.trusting(players.GSTREAMER.stream(url, "tcp", None))
-        decoder = command.index("jpegdec")
-        kept = [*command[:decoder], "filesink", "location=frames.mjpeg"]
+        url = f"rtsps://127.0.0.1:{port}/long.avi?loop=1"
+        command = self.trusting(self.player.stream(url, "tcp", None))
+        command = command[: command.index("jpegdec")]
         folder = self.shows / "long"
-        play(kept, folder, SIZE)
+        enough = ["identity", f"eos-after={count + 1}", "!", "filesink", "location=frames.mjpeg"]
+        play([*command, *enough], folder, SIZE)
 
-        packets, report = daemon.wait_for_line(_END).groups()
-        self.assertGreater(int(packets), 65_536)
-        self.assertIn("0 packets lost", report)
         frames = (folder / "frames.mjpeg").read_bytes()
-        self.assertEqual(frames.count(b"\xff\xd8\xff"), count)
+        self.assertGreaterEqual(frames.count(b"\xff\xd8\xff"), count, daemon.log)
 
 
 class Others(EncryptedCase):
