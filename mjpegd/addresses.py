@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import Self
 
@@ -11,6 +12,9 @@ from typing_extensions import override
 LOCAL_HOST = "127.0.0.1"
 # What one household or office has of IPv6: whoever has one of these addresses has all of them.
 IPV6_PREFIX_BITS = 64
+# Of so many addresses is remembered what they mean: reading one takes longer than all else that
+# letting a connection in does.
+KNOWN_HOSTS = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +44,7 @@ class Networks:
         return ", ".join(map(str, self.members))
 
 
+@lru_cache(KNOWN_HOSTS)
 def plain_host(host: str) -> str:
     """An IPv4 address that a dual-stack socket shows as IPv6 is the IPv4 address.
 
@@ -79,6 +84,7 @@ def in_url(host: str, port: int) -> str:
     return f"[{host}]:{port}" if is_ipv6(host) else f"{host}:{port}"
 
 
+@lru_cache(KNOWN_HOSTS)
 def household(host: str) -> str:
     """What an address shares with all others that its owner can take at will."""
     try:

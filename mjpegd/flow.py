@@ -61,6 +61,10 @@ class StreamTransport(ITCPTransport, Consumer, IPushProducer, ISystemHandle):
     """What a protocol of ours needs of its transport; TCP and TLS have it."""
 
 
+def _nothing() -> None:
+    """What is called of a connection that is gone."""
+
+
 @implementer(IPushProducer)
 class Outflow:
     """What is written to a connection.
@@ -129,8 +133,10 @@ class Outflow:
         self._when_clear()
 
     def stopProducing(self) -> None:
-        """The connection is gone; connectionLost says so too."""
+        """The connection is gone; forget it (see `Patience.stop`)."""
         self.is_jammed = True
+        self._when_clear = _nothing
+        self._transport = self._socket = None
 
 
 class Allowance:
@@ -215,5 +221,10 @@ class Patience:
         self._alarm.set(self._limits.idle_s, self._idle)
 
     def stop(self) -> None:
-        """The connection is over."""
+        """The connection is over.
+
+        What it would call is forgotten, so that the connection is freed at once when it is gone:
+        the collector of cycles, which has to look at all there is, halts everybody meanwhile.
+        """
         self._alarm.stop()
+        self._too_slow = self._idle = _nothing

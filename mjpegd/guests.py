@@ -22,6 +22,10 @@ class Standing(Enum):
     SEATED = "seated"
 
 
+def _stay() -> None:
+    """Whoever has gone, or is not served yet, cannot give way."""
+
+
 class Guest:
     """A connection that was let in.
 
@@ -37,7 +41,7 @@ class Guest:
     def __init__(self, host: str, standing: Standing, guests: "Guests") -> None:
         self.host = host
         self.standing = standing
-        self.give_way: Callable[[], None] = lambda: None
+        self.give_way: Callable[[], None] = _stay
         self._guests = guests
 
     def asks(self, standing: Standing) -> None:
@@ -47,6 +51,7 @@ class Guest:
     def leaves(self) -> None:
         """Its connection has closed; harmless where that is known."""
         self._guests.remove(self)
+        self.give_way = _stay
 
 
 class _Group:

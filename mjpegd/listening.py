@@ -4,6 +4,7 @@ import os
 import socket
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import cast
 
 from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
 from twisted.internet.defer import Deferred, maybeDeferred
@@ -15,9 +16,11 @@ from twisted.internet.interfaces import (
     IReactorSocket,
     IReactorTime,
 )
-from twisted.internet.protocol import ServerFactory
+from twisted.internet.protocol import Protocol, ServerFactory
+from twisted.internet.tcp import Port
 from twisted.logger import Logger
 from twisted.python.failure import Failure
+from typing_extensions import override
 
 from mjpegd.errors import ConfigurationError
 from mjpegd.logs import shown
@@ -26,6 +29,9 @@ from mjpegd.ports import bind_stream, explained, url_of
 from mjpegd.proxied import PROXY_PREFIX, Proxied
 
 _log = Logger()
+
+# Connections that are let in at least before timers have their turn, and 20 more in a flood.
+ACCEPTS_PER_TURN = 10
 
 # Schemes of URLs.
 PLAIN, ENCRYPTED = "rtsp", "rtsps"
@@ -62,8 +68,9 @@ class Listening:
     ) -> None:
         self._settings = settings
         self._reactor = reactor
-        self._factory = factory
-        self._encrypted = encrypted
+        self._rations: list[Port] = []
+        self._factory = Rationed(factory, self._rations)
+        self._encrypted = encrypted and Rationed(encrypted, self._rations)
         self._cannot = cannot
         self._ports: list[_Port] = []
         self._opening: list[Deferred[None]] = []
@@ -107,10 +114,16 @@ class Listening:
     def _adopt(self, sock: socket.socket, factory: ServerFactory, scheme: str) -> None:
         port = self._reactor.adoptStreamPort(sock.fileno(), sock.family, factory)
         sock.close()  # the port has a copy of its own
+        self._have(scheme, port)
+
+    def _have(self, scheme: str, port: IListeningPort) -> None:
         self._ports.append(_Port(scheme, port))
+        if isinstance(port, Port):
+            port.numberAccepts = ACCEPTS_PER_TURN
+            self._rations.append(port)
 
     def _open_endpoint(self, description: str) -> None:
-        factory = self._factory
+        factory: ServerFactory = self._factory
         if description.startswith(PROXY_PREFIX):
             factory = Proxied(factory, self._reactor, self._settings.limits)
         try:
@@ -123,13 +136,38 @@ class Listening:
 
     def _opened(self, listening: IListeningPort, description: str) -> None:
         is_encrypted = description.startswith(ENCRYPTED_ENDPOINTS)
-        self._ports.append(_Port(ENCRYPTED if is_encrypted else PLAIN, listening))
+        self._have(ENCRYPTED if is_encrypted else PLAIN, listening)
 
     def _failed(self, failure: Failure, description: str) -> None:
         # Most endpoints fail at once, and `open` with them; some only when the daemon runs.
         refusal = _no_endpoint(description, failure.value)
         self._refusals.append(refusal)
         self._cannot(refusal)
+
+
+class Rationed(ServerFactory):
+    """Lets few connections in in each turn of the reactor.
+
+    In a flood a port of Twisted's takes more of them each time, without end, and frames wait.
+
+    Args:
+        factory: What they are given to.
+        ports: Where they come from.
+    """
+
+    noisy = False
+
+    def __init__(self, factory: ServerFactory, ports: list[Port]) -> None:
+        self._factory = factory
+        self._ports = ports
+
+    @override
+    def buildProtocol(self, addr: IAddress | None) -> Protocol | None:
+        # A port that has accepted as many as it says that it does adds 20, else it does next time
+        # as it did now: so it stays at the first sum.
+        for port in self._ports:
+            port.numberAccepts = ACCEPTS_PER_TURN
+        return cast(Protocol | None, self._factory.buildProtocol(addr))
 
 
 def _place(scheme: str, host: IAddress) -> str:

@@ -87,6 +87,8 @@ class House:
         ports: Where UDP media leaves from.
         limits: Bounds on what is asked.
         tally: Counts what may come in floods.
+        catch_up: Makes the calls that are late, if any are: whoever has work of which there may be
+            much at a time calls it in between.
         max_packet_bytes: UDP payload of an RTP packet at most, RTP header included.
         max_laboratory_bytes: The same for the laboratory's packets of a whole picture.
         wall_clock: Unix seconds.
@@ -100,6 +102,7 @@ class House:
     ports: MediaPorts
     limits: Limits
     tally: Tally
+    catch_up: Callable[[], None]
     max_packet_bytes: int
     max_laboratory_bytes: int
     wall_clock: Callable[[], float]

@@ -96,6 +96,31 @@ class Viewer(Protocol):
         ...
 
 
+class _Nobody:
+    """Who has left (see `Viewer`): what still comes for them is dropped."""
+
+    def deliver(self, template: TrainTemplate, ticks: int, spread_s: float) -> None:
+        pass
+
+    def skipped(self, count: int) -> None:
+        pass
+
+    def held(self, seconds: float) -> None:
+        pass
+
+    def finished(self) -> None:
+        pass
+
+    def broke(self, failure: Failure) -> None:
+        pass
+
+    def stream_gone(self, reason: str) -> None:
+        pass
+
+
+NOBODY: Viewer = _Nobody()
+
+
 class FilmPlayout:
     """A stored film for one viewer.
 
@@ -199,6 +224,11 @@ class FilmPlayout:
         """Send nothing more; the position stays."""
         self._halt()
         self._head.pause()
+
+    def leave(self) -> None:
+        """The viewer has gone for good, and is forgotten (see `mjpegd.flow.Patience.stop`)."""
+        self._halt()
+        self._viewer = NOBODY
 
     def ticks_at(self, now_s: float) -> int:
         """RTP time of a moment while it plays, not wrapped."""
@@ -378,6 +408,11 @@ class LivePlayout:
     def pause(self) -> None:
         """Send nothing more."""
         self._stream.forget(self.packing, self._frame)
+
+    def leave(self) -> None:
+        """The viewer has gone for good, and is forgotten."""
+        self.pause()
+        self._viewer = NOBODY
 
     def ticks_at(self, now_s: float) -> int:
         """RTP time of a moment while it plays, not wrapped."""

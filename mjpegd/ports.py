@@ -6,17 +6,11 @@ import os
 import socket
 from collections.abc import Sequence
 
-from twisted.internet.defer import maybeDeferred
-from twisted.internet.interfaces import (
-    IListeningPort,
-    IReactorFDSet,
-    IReactorSocket,
-    IReactorTime,
-)
-from twisted.internet.protocol import DatagramProtocol
+from twisted.internet.interfaces import IReactorFDSet, IReactorTime
 
 from mjpegd.addresses import in_url, is_ipv6, is_one_host, plain_host
 from mjpegd.errors import ConfigurationError
+from mjpegd.inbox import Inbox
 from mjpegd.logs import Tally
 from mjpegd.rtp import OnReport, Opened, RTCPProtocol, RTPProtocol
 from mjpegd.senders.backlog import Backlog
@@ -25,8 +19,6 @@ from mjpegd.senders.udp import UDPSender
 
 # Connections that wait to be accepted: a thousand players may start at once.
 BACKLOG = 1024
-# What arrives on the media ports is RTCP of some hundred bytes; longer datagrams are cut.
-RECEIVED_BYTES = 2048
 # A burst of frames to many viewers has to fit; the system may allow less.
 SEND_BUFFER_BYTES = 4 << 20
 # Free ports come at random; half of them are even, and their neighbour is mostly free.
@@ -130,10 +122,6 @@ def bind_stream(interface: str, port: int, option: str = "--port") -> socket.soc
 Pair = tuple[socket.socket, socket.socket]
 
 
-class MediaReactor(IReactorSocket, IReactorFDSet):
-    """What the media ports need of a reactor."""
-
-
 class MediaPorts:
     """The RTP and RTCP ports that all viewers of a process share.
 
@@ -143,13 +131,12 @@ class MediaPorts:
     """
 
     def __init__(self, pair: Pair, *, segments: bool) -> None:
-        rtp, rtcp = pair
-        self._family = rtp.family
+        self._pair = rtp, rtcp = pair
         self._rtp = _media_socket(rtp, segments=segments)
         self._rtcp = _media_socket(rtcp, segments=False)
         self._clock: IReactorTime | None = None
         self._backlog: Backlog | None = None
-        self._listening: list[IListeningPort] = []
+        self._inboxes: list[Inbox] = []
 
     @property
     def ports(self) -> tuple[int, int]:
@@ -183,7 +170,7 @@ class MediaPorts:
 
     def start(
         self,
-        reactor: MediaReactor,
+        reactor: IReactorFDSet,
         clock: IReactorTime,
         on_report: OnReport,
         tally: Tally,
@@ -192,13 +179,12 @@ class MediaPorts:
         """Read what arrives: open what is encrypted, hand reports on, count what is none."""
         self._clock = clock
         self._backlog = Backlog(self._rtp.fileno(), reactor, clock)
-        protocols: list[tuple[MediaSocket, DatagramProtocol]] = [
-            (self._rtp, RTPProtocol(on_report, tally, opened)),
-            (self._rtcp, RTCPProtocol(on_report, tally, opened)),
-        ]
-        for sock, protocol in protocols:
-            port = reactor.adoptDatagramPort(sock.fileno(), self._family, protocol, RECEIVED_BYTES)
-            self._listening.append(port)
+        protocols = (
+            RTPProtocol(on_report, tally, opened),
+            RTCPProtocol(on_report, tally, opened),
+        )
+        for sock, protocol in zip(self._pair, protocols, strict=True):
+            self._inboxes.append(Inbox(sock, protocol, reactor))
 
     def sender(self, host: str, ports: tuple[int, int], local_host: str) -> UDPSender:
         """A way to a viewer's ports, from the address that it connected to."""
@@ -206,11 +192,11 @@ class MediaPorts:
             raise RuntimeError("start() comes first")
         return UDPSender(self._rtp, self._rtcp, host, ports, local_host, self._backlog, self._clock)
 
-    async def stop(self) -> None:
+    def stop(self) -> None:
         """Give the ports back."""
-        listening, self._listening = self._listening, []
-        for port in listening:
-            await maybeDeferred(port.stopListening)
+        for inbox in self._inboxes:
+            inbox.close()
+        self._inboxes.clear()
         if self._backlog is not None:
             self._backlog.stop()
         self._rtp.close()

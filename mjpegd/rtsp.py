@@ -146,6 +146,7 @@ class RTSPProtocol(LineReceiver):
         self._is_needed = False
         self._halts: set[Halt] = set()
         self._is_answering = False
+        self._is_hearing = False
         self._has_said_all = False
         self._patience = Patience(clock, house.limits, self._too_slow, self._idle)
         self._silence = Alarm(clock)
@@ -186,6 +187,8 @@ class RTSPProtocol(LineReceiver):
             waiting.stop()
         self._wake()
         self._leave_sessions()
+        self._laboratory = None
+        self._outflow.stopProducing()
         self._presence.leaves()
         if self._inlet is not None:
             self._inlet.lost()
@@ -356,6 +359,9 @@ class RTSPProtocol(LineReceiver):
 
     @override
     def dataReceived(self, data: bytes) -> None:
+        if not self._is_hearing:  # what is left of a piece comes here again
+            # The reactor reads from all who have sent something before it looks at the time.
+            self.house.catch_up()
         if self._inlet is None:
             self.hear(data)
         elif self.is_open:
@@ -363,6 +369,13 @@ class RTSPProtocol(LineReceiver):
 
     def hear(self, data: bytes) -> None:
         """More of what the client says has come, on this connection or through a tunnel."""
+        is_first, self._is_hearing = not self._is_hearing, True
+        try:
+            self._hear(data)
+        finally:
+            self._is_hearing = not is_first
+
+    def _hear(self, data: bytes) -> None:
         if not self.is_open:
             return
         for session in self._carried():
@@ -637,6 +650,8 @@ class RTSPProtocol(LineReceiver):
         return Response(fault.status, Headers(fields), fault.body)
 
     def _answered(self, response: Response, exchange: Exchange) -> None:
+        if not self._is_hearing:  # it has waited for something, as many others may have
+            self.house.catch_up()
         if exchange.viewer.name is not None:
             self._is_stranger = False
         self.send_response(response, exchange.request.headers.get("CSeq"))

@@ -20,6 +20,7 @@ from typing_extensions import override
 
 from mjpegd import __version__
 from mjpegd.admission import Headcount
+from mjpegd.collector import settle
 from mjpegd.descriptors import connections_within, raise_limit
 from mjpegd.errors import ConfigurationError
 from mjpegd.listening import Listening, ListeningReactor
@@ -324,6 +325,7 @@ def makeService(options: Options) -> MjpegService:
     running.seconds = time.monotonic  # type: ignore[method-assign]  # meant to be replaced
     # The reactor takes SIGTERM for itself when it starts to run.
     running.callWhenRunning(_stop_on_sigterm, running)
+    running.callWhenRunning(settle)
     service = MjpegService(options.settings, running, options.parent)
     running.callWhenRunning(_act_on, signal.SIGHUP, running, service.read_again)
     running.callWhenRunning(_act_on, signal.SIGUSR2, running, service.take_stock)

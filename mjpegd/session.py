@@ -12,6 +12,7 @@ until nothing tells any more that someone is there:
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import Enum
+from functools import partial
 from typing import Protocol
 
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
@@ -206,8 +207,8 @@ class Session:
 
     def __post_init__(self) -> None:
         self._playout = self._new_playout()
-        self._lateness = Tally(self._around.clock, self._say_late)
-        self._standing = Tally(self._around.clock, self._say_stood)
+        self._lateness = Tally(self._around.clock, partial(_say_late, self.identifier))
+        self._standing = Tally(self._around.clock, partial(_say_stood, self.identifier))
         self.touch()
 
     @property
@@ -330,6 +331,7 @@ class Session:
         if self._goodbye is not None:
             self._goodbye.cancel()
             self._goodbye = None
+        self._playout.leave()
         self._log_end(reason)
 
     def deliver(self, template: TrainTemplate, ticks: int, spread_s: float) -> None:
@@ -404,22 +406,6 @@ class Session:
         ):
             return "its connection is gone"
         return None
-
-    def _say_late(self, kind: str, count: int) -> None:
-        _log.warn(
-            "session {session}: too late for {count} frames, {kind}",
-            session=self.identifier,
-            count=count,
-            kind=kind,
-        )
-
-    def _say_stood(self, kind: str, count_ms: int) -> None:
-        _log.info(
-            "session {session} stood still for {seconds:.3f} s, {kind}",
-            session=self.identifier,
-            seconds=count_ms / 1000,
-            kind=kind,
-        )
 
     def _enter(self, state: State, why: str = "") -> None:
         if state not in {self.state, State.INIT}:  # the end has a line of its own
@@ -512,3 +498,21 @@ class Session:
                 else "nothing"
             ),
         )
+
+
+def _say_late(session: str, kind: str, count: int) -> None:
+    _log.warn(
+        "session {session}: too late for {count} frames, {kind}",
+        session=session,
+        count=count,
+        kind=kind,
+    )
+
+
+def _say_stood(session: str, kind: str, count_ms: int) -> None:
+    _log.info(
+        "session {session} stood still for {seconds:.3f} s, {kind}",
+        session=session,
+        seconds=count_ms / 1000,
+        kind=kind,
+    )

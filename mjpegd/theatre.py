@@ -8,7 +8,12 @@ from random import SystemRandom
 from typing import TYPE_CHECKING, TypeVar
 
 from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IReactorThreads, IReactorTime
+from twisted.internet.interfaces import (
+    IReactorFDSet,
+    IReactorSocket,
+    IReactorThreads,
+    IReactorTime,
+)
 from twisted.internet.protocol import ServerFactory
 from twisted.internet.task import deferLater
 from twisted.internet.threads import deferToThreadPool
@@ -26,7 +31,7 @@ from mjpegd.methods import House
 from mjpegd.options import Access, Settings, Tls
 from mjpegd.penalties import Penalties
 from mjpegd.pictures.turbojpeg import TurboJpeg
-from mjpegd.ports import MediaPorts, MediaReactor, Pair
+from mjpegd.ports import MediaPorts, Pair
 from mjpegd.registry import Registry
 from mjpegd.rtsp import RTSPFactory
 from mjpegd.senders.media_socket import can_segment
@@ -48,7 +53,7 @@ _log = Logger()
 T = TypeVar("T")
 
 
-class TheatreReactor(DecoderReactor, MediaReactor, IReactorThreads):
+class TheatreReactor(DecoderReactor, IReactorFDSet, IReactorSocket, IReactorThreads):
     """What serving needs of a reactor."""
 
 
@@ -140,6 +145,7 @@ class Theatre:
             ports=self._ports,
             limits=settings.limits,
             tally=tally,
+            catch_up=clock.catch_up,
             max_packet_bytes=settings.max_packet_bytes,
             max_laboratory_bytes=settings.max_laboratory_bytes,
             wall_clock=time.time,
@@ -236,7 +242,7 @@ class Theatre:
         self.factory.abort_all()
         self._catalogue.close()
         self._tally.stop()
-        await self._ports.stop()
+        self._ports.stop()
         self._makers.stop()
 
     def _end_barred(self, others: set[str]) -> None:

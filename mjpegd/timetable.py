@@ -14,6 +14,8 @@ _log = Logger()
 
 # Calls are made at moments so far apart, up to one of them late: a reactor's timers are no finer.
 MOMENTS_PER_S = 1000
+# What is as late as this is made at once by `Timetable.catch_up`; the reactor is mostly earlier.
+LATE_MOMENTS = 2
 # Floating point gives the same moment in two ways that differ by less than this share of one.
 ROUNDING = 1e-4
 # How long calls may go on that come due one after another, before the network has its turn.
@@ -123,6 +125,19 @@ class Timetable:
         # While calls are made the timer is not set: that is done once, for what then comes first.
         if not self._is_at_work and self._moments[0] == moment:
             self._set_timer()
+
+    def catch_up(self) -> None:
+        """Make the calls that are late, if any are, before the reactor has its next turn.
+
+        A turn takes as long as there is something to read, which in a flood is long. Whatever
+        calls this has to be ready for all that a timer could do.
+        """
+        if self._is_at_work or not self._moments:
+            return
+        if self._moments[0] + LATE_MOMENTS <= self.seconds() * MOMENTS_PER_S:
+            if self._timer is not None:
+                self._timer.cancel()
+            self._work()
 
     def remove(self, entry: Entry) -> None:
         """Take an entry from its place; its row stays."""

@@ -210,7 +210,10 @@ class Wire:
         """The connection is gone."""
         if not self.is_closed:
             self.is_closed = True
-            self.protocol.connectionLost(Failure(ConnectionDone()))
+            # Twisted's transports forget it, too.
+            protocol, self.protocol = self.protocol, Protocol()
+            self._producer = None
+            protocol.connectionLost(Failure(ConnectionDone()))
 
     def write(self, data: bytes) -> None:
         """The server sends (see ITransport)."""
@@ -471,6 +474,7 @@ class Server:
         registry: Who watches.
         house: All of it, as connections see it.
         factory: What accepts connections.
+        catch_ups: How often calls that are late were to be made.
     """
 
     def __init__(
@@ -490,6 +494,7 @@ class Server:
         origins: Sequence[str] = (),
     ) -> None:
         self.clock = Clock()
+        self.catch_ups = 0
         self.shelf = Shelf()
         self.shelf.films[FILM] = film or FakeFilm()
         self.live = FakeLive()
@@ -530,6 +535,7 @@ class Server:
             ports=self.ports,
             limits=limits,
             tally=tally,
+            catch_up=self.catches_up,
             max_packet_bytes=1400,
             max_laboratory_bytes=20_480,
             wall_clock=self.unix_s,
@@ -538,6 +544,10 @@ class Server:
         )
         entrance = Entrance(self.clock, limits, tally, origins)
         self.factory = RTSPFactory(self.house, self.admission, self.clock, entrance)
+
+    def catches_up(self) -> None:
+        """Calls that are late are to be made now: here they come when the test says so."""
+        self.catch_ups += 1
 
     def unix_s(self) -> float:
         """The time of day."""

@@ -325,15 +325,17 @@ class RecordingSender:
 
 
 @implementer(IReactorFDSet)
-class WriteReactor:
-    """A reactor for those who wait until they can write.
+class DescriptorReactor:
+    """A reactor for those who wait until they can read or write.
 
     Attributes:
-        writers: Who waits.
+        readers: Who waits to read.
+        writers: Who waits to write.
         asked: How often somebody began to.
     """
 
     def __init__(self) -> None:
+        self.readers: list[IReadDescriptor] = []
         self.writers: list[IWriteDescriptor] = []
         self.asked = 0
 
@@ -358,16 +360,20 @@ class WriteReactor:
         return self.writers
 
     def addReader(self, reader: IReadDescriptor) -> None:
-        """Nobody reads here (see IReactorFDSet)."""
+        """Tell it when it can read (see IReactorFDSet)."""
+        self.readers.append(reader)
 
     def removeReader(self, reader: IReadDescriptor) -> None:
-        """Nobody reads here (see IReactorFDSet)."""
+        """Tell it nothing more (see IReactorFDSet)."""
+        if reader in self.readers:
+            self.readers.remove(reader)
 
     def getReaders(self) -> list[IReadDescriptor]:
-        """Nobody (see IReactorFDSet)."""
-        return []
+        """Who reads (see IReactorFDSet)."""
+        return self.readers
 
     def removeAll(self) -> list[IReadDescriptor | IWriteDescriptor]:
         """All who wait (see IReactorFDSet)."""
-        gone, self.writers = self.writers, []
-        return [*gone]
+        gone: list[IReadDescriptor | IWriteDescriptor] = [*self.readers, *self.writers]
+        self.readers, self.writers = [], []
+        return gone

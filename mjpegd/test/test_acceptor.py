@@ -400,12 +400,14 @@ class AcceptorTests(TestCase):
 
     async def test_a_connection_whose_client_has_gone_is_given_back(self) -> None:
         await self.all_ready()
-        self.first.refuses = True
-        for _ in range(8):
-            self.connect()
-            await deferLater(self.reactor, 0.02)
+        self.first.refuses = self.second.refuses = True
+        clients = [self.connect() for _ in range(3)]
 
-        self.assertEqual(await self.taken(0), [0, 0])
+        self.assertEqual([await self.read(client) for client in clients], [b""] * 3)
+        with capturedLogs() as events:
+            while "now: 0 connections and 0 sessions" not in "".join(said(events)):
+                await deferLater(self.reactor, 0.005)
+                self.acceptor.take_stock()
 
     async def test_a_worker_that_dies_of_a_connection_gets_no_other_to_die_of_it(self) -> None:
         await self.all_ready()

@@ -112,8 +112,9 @@ class ArrivalsTests(SynchronousTestCase):
 
     def test_who_says_nothing_and_sends_no_more_is_closed(self) -> None:
         wire = self.connect()
+        arrival = IHalfCloseableProtocol(wire.protocol)
         wire.sends_no_more()
-        IHalfCloseableProtocol(wire.protocol).writeConnectionLost()
+        arrival.writeConnectionLost()
 
         self.assertTrue(wire.is_closed)
 

@@ -9,14 +9,14 @@ from typing_extensions import override
 from zope.interface.verify import verifyObject
 
 from mjpegd.senders.backlog import PAUSE_S, Backlog
-from mjpegd.test.fakes import WriteReactor
+from mjpegd.test.fakes import DescriptorReactor
 
 
 class BacklogTests(SynchronousTestCase):
     @override
     def setUp(self) -> None:
         self.clock = Clock()
-        self.reactor = WriteReactor()
+        self.reactor = DescriptorReactor()
         self.backlog = Backlog(7, self.reactor, self.clock)
         self.went_on: list[str] = []
         self.room = 100

@@ -27,10 +27,10 @@ from mjpegd.test import films
 from mjpegd.test.contracts import LiveContract, SenderContract, SourceContract
 from mjpegd.test.encryption import session
 from mjpegd.test.fakes import (
+    DescriptorReactor,
     FakeFilm,
     FakeLive,
     RecordingSender,
-    WriteReactor,
     at_once,
     small_picture,
 )
@@ -192,7 +192,7 @@ class UDPSenderOverLoopbackContractTests(SenderContract, SynchronousTestCase):
             "127.0.0.1",
             ports,
             "127.0.0.1",
-            Backlog(rtp.fileno(), WriteReactor(), clock),
+            Backlog(rtp.fileno(), DescriptorReactor(), clock),
             clock,
         )
         return IPacketSender(sender)

@@ -106,7 +106,8 @@ class FloorTests(SynchronousTestCase):
     def test_nothing_below_imports_what_is_above_it(self) -> None:
         floors = [
             {"limits", "addresses", "cache", "packing", "wishes", "timetable", "pulse"}
-            | {"nonces", "watching", "demand", "descriptors", "certificates", "srtp"},
+            | {"nonces", "watching", "demand", "descriptors", "certificates", "srtp"}
+            | {"inbox", "collector"},
             {"flow", "playhead", "rtp", "workshop", "rights", "guests", "keying"},
             {"treatment", "admission", "proxied", "users"},
             {"seats"},

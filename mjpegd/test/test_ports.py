@@ -3,7 +3,7 @@ import socket
 from typing import Any, cast
 
 from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IReactorTime
+from twisted.internet.interfaces import IReactorFDSet, IReactorTime
 from twisted.internet.task import Clock, deferLater
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 from typing_extensions import override
@@ -13,7 +13,6 @@ from mjpegd.logs import Tally, say_count
 from mjpegd.ports import (
     BACKLOG,
     MediaPorts,
-    MediaReactor,
     Pair,
     bind,
     bind_pair,
@@ -30,7 +29,7 @@ from mjpegd.wire.reports import ReceiverReport, Report, compound
 class PortsTestCase(SynchronousTestCase):
     def media_ports(self, interface: str = "127.0.0.1", port: int = 0) -> MediaPorts:
         ports = MediaPorts(bind_pair(interface, port), segments=False)
-        self.addCleanup(lambda: self.successResultOf(_ended(ports)))
+        self.addCleanup(ports.stop)
         return ports
 
     def without_ipv6(self, number: int) -> None:
@@ -43,10 +42,6 @@ class PortsTestCase(SynchronousTestCase):
             return real(family, *arguments, **options)
 
         self.patch(socket, "socket", make)
-
-
-def _ended(ports: MediaPorts) -> "Deferred[None]":
-    return Deferred.fromCoroutine(ports.stop())
 
 
 class BindTests(PortsTestCase):
@@ -140,7 +135,7 @@ class MediaPortsTests(PortsTestCase):
     def test_a_pair_that_was_chosen_is_had(self) -> None:
         free = MediaPorts(bind_pair("127.0.0.1", 0), segments=False)
         pair = free.ports
-        self.successResultOf(_ended(free))
+        free.stop()
 
         self.assertEqual(self.media_ports("127.0.0.1", pair[0]).ports, pair)
 
@@ -157,7 +152,7 @@ class MediaPortsTests(PortsTestCase):
     def test_a_neighbour_in_use_is_said_and_the_first_is_given_back(self) -> None:
         free = MediaPorts(bind_pair("127.0.0.1", 0), segments=False)
         port = free.ports[0]
-        self.successResultOf(_ended(free))
+        free.stop()
         taken = bind(socket.SOCK_DGRAM, "127.0.0.1", port + 1)
         self.addCleanup(taken.close)
 
@@ -226,9 +221,9 @@ class StartedPortsTests(TestCase):
 
         self.reports: Deferred[tuple[list[Report], str, int]] = Deferred()
         self.ports = MediaPorts(bind_pair("", 0), segments=False)
-        self.addCleanup(lambda: _ended(self.ports))
+        self.addCleanup(self.ports.stop)
         self.reactor = cast(IReactorTime, reactor)  # the stubs do not know which reactor it is
-        running, tally = cast(MediaReactor, reactor), Tally(Clock(), say_count)
+        running, tally = cast(IReactorFDSet, reactor), Tally(Clock(), say_count)
         self.ports.start(running, self.reactor, self.take, tally, self.opened)
         self.viewer = bind(socket.SOCK_DGRAM, "127.0.0.1", 0)
         self.addCleanup(self.viewer.close)
@@ -283,14 +278,13 @@ class StartedPortsTests(TestCase):
         self.viewer.sendto(compound(ReceiverReport(1, ())), ("127.0.0.1", self.ports.ports[1]))
         await self.reports
 
-    def test_the_ports_are_free_after_the_end(self) -> "Deferred[None]":
+    def test_the_ports_are_free_after_the_end(self) -> None:
         pair = self.ports.ports
 
-        def bind_again(_: None) -> None:
-            for port in pair:
-                bind(socket.SOCK_DGRAM, "", port).close()
+        self.ports.stop()
 
-        return _ended(self.ports).addCallback(bind_again)
+        for port in pair:
+            bind(socket.SOCK_DGRAM, "", port).close()
 
 
 class URLTests(SynchronousTestCase):

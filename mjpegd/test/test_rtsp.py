@@ -138,6 +138,20 @@ class ReadingTests(SynchronousTestCase):
 
         self.assertEqual(statuses(self.client), [(200, "1")])
 
+    def test_calls_that_are_late_are_made_before_each_piece(self) -> None:
+        self.client.send(conversation())
+        self.client.send(b"O")
+
+        self.assertEqual(self.server.catch_ups, 2)
+
+    def test_calls_that_are_late_are_made_before_an_answer_that_had_to_wait(self) -> None:
+        self.server.shelf.opening = Deferred()
+        self.client.send(self.client.text("DESCRIBE"))
+        before = self.server.catch_ups
+        self.server.shelf.opening.callback(None)
+
+        self.assertGreater(self.server.catch_ups, before)
+
     def test_a_burst_of_a_hundred_is_answered_in_full(self) -> None:
         self.client.send(b"".join(options(number) for number in range(100)))
 

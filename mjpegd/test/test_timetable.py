@@ -143,6 +143,44 @@ class TimetableTests(TimetableTestCase):
         self.assertEqual(self.reactor.timers, 5)
 
 
+class CatchUpTests(TimetableTestCase):
+    def test_what_is_late_is_called_without_a_turn_of_the_reactor(self) -> None:
+        self.timetable.callLater(0.1, self.made.append, "late")
+        self.timetable.callLater(0.5, self.made.append, "later")
+        self.reactor.rightNow += 0.2
+        self.timetable.catch_up()
+
+        self.assertEqual(self.made, ["late"])
+        self.pass_s(0.4)
+        self.assertEqual(self.made, ["late", "later"])
+        self.assertEqual(self.reactor.getDelayedCalls(), [])
+
+    def test_what_is_on_time_waits_for_it(self) -> None:
+        self.timetable.callLater(0.1, self.made.append, "soon")
+        self.reactor.rightNow += 0.1 + MOMENT_S
+        self.timetable.catch_up()
+
+        self.assertEqual(self.made, [])
+
+    def test_in_a_call_that_is_due_nothing_else_is_called(self) -> None:
+        def take_time() -> None:
+            self.made.append("slow")
+            self.reactor.rightNow += 10 * MOMENT_S
+            self.timetable.catch_up()
+            self.made.append("over")
+
+        self.timetable.callLater(0.1, take_time)
+        self.timetable.callLater(0.1, self.made.append, "next")
+        self.pass_s(0.2)
+
+        self.assertEqual(self.made, ["slow", "over", "next"])
+
+    def test_without_entries_there_is_nothing_to_do(self) -> None:
+        self.timetable.catch_up()
+
+        self.assertEqual(self.reactor.getDelayedCalls(), [])
+
+
 class OneTimerTests(TimetableTestCase):
     def test_without_entries_there_is_none(self) -> None:
         self.assertEqual(self.reactor.getDelayedCalls(), [])

@@ -16,7 +16,7 @@ from mjpegd.senders.backlog import Backlog
 from mjpegd.senders.media_socket import Ancillary, MediaSocket, SocketAddress
 from mjpegd.senders.udp import PART_BYTES, PAUSE_S, UDPSender
 from mjpegd.test.conversation import Server
-from mjpegd.test.fakes import FakeFilm, WriteReactor
+from mjpegd.test.fakes import DescriptorReactor, FakeFilm
 from mjpegd.wire.packets import PacketTrain, RTPPacket, TrainTemplate
 
 VIEWER = "192.0.2.1"
@@ -85,7 +85,7 @@ class UDPSenderTestCase(SynchronousTestCase):
         self.clock = Clock()
         self.kernel = Kernel(self.clock, segments=self.segments)
         self.rtcp = Kernel(self.clock, segments=False)
-        self.reactor = WriteReactor()
+        self.reactor = DescriptorReactor()
         self.backlog = Backlog(1, self.reactor, self.clock)
         self.sender = self.sender_to(VIEWER)
 

@@ -9,6 +9,7 @@ from typing import cast
 
 from twisted.logger import globalLogBeginner
 
+from mjpegd.collector import settle
 from mjpegd.workers.messages import LINE_FD, RTCP_FD, RTP_FD, Task
 from mjpegd.workers.relay import Teller
 from mjpegd.workers.worker import Reactor, Worker
@@ -26,6 +27,7 @@ def main() -> None:
     worker = Worker(task, running, (socket.socket(fileno=RTP_FD), socket.socket(fileno=RTCP_FD)))
     # The reactor takes signals for itself when it starts to run.
     running.callWhenRunning(_leave_signals_to_the_acceptor)
+    running.callWhenRunning(settle)
     running.callWhenRunning(worker.start, socket.socket(fileno=LINE_FD))
     running.run()
 

@@ -283,6 +283,10 @@ class FarAdmission:
         self._line.callRemote(GiveBackSeat, **asdict(seat))
 
 
+def _stay() -> None:
+    """Whoever has gone cannot give way."""
+
+
 class FarPresence:
     """A connection that the acceptor counts (see `mjpegd.admission.Presence`).
 
@@ -300,7 +304,7 @@ class FarPresence:
         seconds: Callable[[], float],
         present: "dict[int, FarPresence]",
     ) -> None:
-        self.give_way: Callable[[], None] = lambda: None
+        self.give_way: Callable[[], None] = _stay
         self._number = number
         self._line = line
         self._seconds = seconds
@@ -320,6 +324,7 @@ class FarPresence:
 
     def leaves(self) -> None:
         """It has closed."""
+        self.give_way = _stay
         if self._present.pop(self._number, None) is not None:
             self._line.callRemote(Disconnected, number=self._number)
 
