@@ -326,6 +326,15 @@ class WaitingTests(TunnelTestCase):
 
         self.assertEqual(gone, [True, False, False, False])
 
+    def test_a_tunnel_does_not_make_room_for_itself(self) -> None:
+        self.serve(Server(Limits(half_tunnels=1)))
+        self.up()
+        self.say(self.up(), options(1))
+
+        down = self.opened(get())
+
+        self.assertIn(b"CSeq: 1\r\n", down.raw())
+
     def test_a_tunnel_that_waits_again_is_not_the_oldest(self) -> None:
         self.serve(Server(Limits(half_tunnels=2)))
         client = HTTPClient(self.server)

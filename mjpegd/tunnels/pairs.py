@@ -154,9 +154,9 @@ class Tunnel:
         else:
             self._next()
 
-    def hear(self, up: "Up", data: bytes) -> None:
-        """The client says something; an older POST than the newest is not listened to."""
-        if self._get is not None and up is self._post:
+    def hear(self, data: bytes) -> None:
+        """The client says something."""
+        if self._get is not None:
             self._get.hear(data)
 
     def give_up(self) -> None:
@@ -258,7 +258,7 @@ class Up:
             self._kept += data  # what came in one piece with the head
             return
         try:
-            self.tunnel.hear(self, self._decoder.feed(data))
+            self.tunnel.hear(self._decoder.feed(data))
         except ParseError as fault:
             self.bearer.refuse_http(HTTPError(400, f"This is no base64: {fault}."))
             self.tunnel.hang_up()
