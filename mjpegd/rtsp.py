@@ -528,7 +528,7 @@ class RTSPProtocol(LineReceiver):
             self._inlet.received(rest)
 
     def converse(self, source: IPushProducer, envelope: Envelope | None = None) -> None:
-        """Speak RTSP with whom `source` listens to (see `mjpegd.tunnels.bearer.Bearer`)."""
+        """Speak RTSP with whom this source listens to (see `mjpegd.tunnels.bearer.Bearer`)."""
         self.is_tunnel = True
         self._source = source
         self._outflow.envelope = envelope
