@@ -13,6 +13,7 @@ from twisted.internet.interfaces import (
     ITCPTransport,
     ITransport,
 )
+from twisted.protocols.policies import ProtocolWrapper
 from zope.interface import Interface, implementer
 
 from mjpegd.limits import Limits
@@ -29,6 +30,13 @@ def system_socket(transport: ITransport) -> socket.socket | None:
     """The socket that a transport writes to as it is told; None with TLS in between, or none."""
     handle = transport.getHandle() if ISystemHandle.providedBy(transport) else None
     return handle if isinstance(handle, socket.socket) else None
+
+
+def socket_below(transport: ITransport) -> socket.socket | None:
+    """The socket at the bottom of a transport, whatever lies in between; None for none."""
+    while isinstance(transport, ProtocolWrapper) and transport.transport is not None:
+        transport = transport.transport
+    return system_socket(transport)
 
 
 class IEncrypted(Interface):

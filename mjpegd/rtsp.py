@@ -49,7 +49,7 @@ from mjpegd.flow import (
     StreamTransport,
     is_encrypted,
     say_no_more,
-    system_socket,
+    socket_below,
 )
 from mjpegd.guests import Standing
 from mjpegd.keying import Offer
@@ -239,7 +239,7 @@ class RTSPProtocol(LineReceiver):
         Laboratory clients are known by nothing but their connection.
         """
         self.transport.setTcpKeepAlive(True)
-        connection = system_socket(self.transport)
+        connection = socket_below(self.transport)
         if connection is None:
             return
         for name, value in KEEP_ALIVE.items():

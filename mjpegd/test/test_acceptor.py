@@ -9,7 +9,7 @@ from twisted.internet.address import IPv4Address
 from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.internet.error import ProcessDone
 from twisted.internet.interfaces import IReactorTCP
-from twisted.internet.protocol import ProcessProtocol
+from twisted.internet.protocol import ProcessProtocol, ServerFactory
 from twisted.internet.task import deferLater
 from twisted.logger import capturedLogs
 from twisted.python.failure import Failure
@@ -128,8 +128,11 @@ class InProcess:
         )
 
 
-class AcceptorTests(TestCase):
+class AcceptorTestCase(TestCase):
+    """An acceptor with two workers, for few connections."""
+
     timeout = 20
+    arguments: tuple[str, ...] = ()
 
     @override
     def setUp(self) -> None:
@@ -138,7 +141,9 @@ class AcceptorTests(TestCase):
         # The stubs do not know which reactor it is.
         self.reactor = cast(Reactor, reactor)
         options = Options()
-        options.parseOptions(["--workers=2", "--max-connections=4", "--max-sessions=3"])
+        options.parseOptions(
+            ["--workers=2", "--max-connections=4", "--max-sessions=3", *self.arguments]
+        )
         tally = Tally(self.reactor, say_count)
         self.headcount = Headcount(options.settings.limits, tally)
         self.crew = InProcess(self.reactor)
@@ -146,12 +151,17 @@ class AcceptorTests(TestCase):
         pairs = bind_pairs(HOST, 0, 2)
         book = PenaltyBook(options.settings.limits, self.reactor.seconds)
         self.acceptor = Acceptor(options.settings, crew, pairs, self.headcount, book, tally)
-        listening = cast(IReactorTCP, reactor).listenTCP(0, self.acceptor.factory, interface=HOST)
-        self.port = cast(IPv4Address, listening.getHost()).port
         self.addCleanup(self.acceptor_closed)
-        self.addCleanup(lambda: maybeDeferred(listening.stopListening))
+        self.port = self.listen(self.acceptor.factory)
         self.acceptor.start()
         self.first, self.second = self.crew.staff
+
+    def listen(self, factory: ServerFactory) -> int:
+        """A port whose connections are given to a factory."""
+        reactor = cast(IReactorTCP, self.reactor)  # it is more than what the service needs
+        listening = reactor.listenTCP(0, factory, interface=HOST)
+        self.addCleanup(lambda: maybeDeferred(listening.stopListening))
+        return cast(IPv4Address, listening.getHost()).port
 
     def acceptor_closed(self) -> "Deferred[None]":
         return Deferred.fromCoroutine(self.acceptor.close())
@@ -180,6 +190,20 @@ class AcceptorTests(TestCase):
 
         await self.until(lambda: sum(counts()) == count)
         return counts()
+
+    async def read(self, client: socket.socket) -> bytes:
+        client.setblocking(False)
+        for _ in range(200):
+            await deferLater(self.reactor, 0.005)
+            try:
+                return client.recv(1000)
+            except BlockingIOError:
+                continue
+        raise AssertionError("nothing came")
+
+
+class AcceptorTests(AcceptorTestCase):
+    """Connections that are not encrypted."""
 
     async def test_a_connection_comes_with_whose_it_is_and_what_it_said(self) -> None:
         await self.all_ready()
@@ -359,16 +383,6 @@ class AcceptorTests(TestCase):
         self.first.end()
         await self.until(lambda: not self.headcount.bits_per_s)
 
-    async def read(self, client: socket.socket) -> bytes:
-        client.setblocking(False)
-        for _ in range(200):
-            await deferLater(self.reactor, 0.005)
-            try:
-                return client.recv(1000)
-            except BlockingIOError:
-                continue
-        raise AssertionError("nothing came")
-
     async def test_a_worker_that_is_gone_leaves_room(self) -> None:
         await self.all_ready()
         for _ in range(4):
@@ -474,3 +488,96 @@ class AcceptorTests(TestCase):
         line.loseConnection()
 
         await self.until(lambda: self.first.is_ended)
+
+
+class EncryptedTests(AcceptorTestCase):
+    """Connections that begin with TLS, of which an acceptor understands nothing."""
+
+    arguments = ("--certificate=certificate.pem", "--max-connections=8")
+    # What a handshake begins with.
+    hello = b"\x16\x03\x01\x02\x00\x01"
+
+    @override
+    def setUp(self) -> None:
+        super().setUp()
+        assert self.acceptor.encrypted is not None
+        self.plain_port, self.port = self.port, self.listen(self.acceptor.encrypted)
+
+    async def comes_from(self, *hosts: str) -> list[socket.socket]:
+        """Connections from these addresses, one after the other."""
+        clients = []
+        for host in hosts:
+            before = sum(len(staff.taken) for staff in self.crew.staff)
+            client = socket.create_connection((HOST, self.port), 5, (host, 0))
+            self.addCleanup(client.close)
+            client.sendall(self.hello)
+            await self.taken(before + 1)
+            clients.append(client)
+        return clients
+
+    async def test_a_worker_is_told_that_it_has_to_decipher_it(self) -> None:
+        await self.all_ready()
+        await self.comes_from(HOST)
+
+        [(_, _, cover, words)] = self.first.taken
+        self.assertEqual((cover, words), (Cover.TLS, self.hello))
+
+    async def test_all_of_an_address_come_to_one_worker(self) -> None:
+        await self.all_ready()
+        await self.comes_from(HOST, "127.0.0.2", HOST, HOST, "127.0.0.2")
+
+        hosts = [{taken[1].host for taken in staff.taken} for staff in self.crew.staff]
+        self.assertEqual(hosts, [{HOST}, {"127.0.0.2"}])
+
+    async def test_an_address_is_known_as_long_as_it_has_a_session(self) -> None:
+        await self.all_ready()
+        await self.comes_from(HOST)
+        await self.first.admission.take_seat(Seat(HOST))
+        self.first.present[0].leaves()
+        await self.second.admission.take_seat(Seat("127.0.0.2"))
+        await self.first.admission.take_seat(Seat("127.0.0.3"))
+
+        await self.comes_from(HOST)
+
+        self.assertEqual(await self.taken(2), [2, 0])
+
+    async def test_who_has_left_may_come_to_another_worker(self) -> None:
+        await self.all_ready()
+        await self.comes_from(HOST)
+        await self.first.admission.take_seat(Seat(HOST))
+        await self.first.admission.take_seat(Seat("127.0.0.3"))
+        self.first.present[0].leaves()
+        self.first.admission.give_back_seat(Seat(HOST))
+        await self.until(lambda: self.headcount.sessions == 1)
+
+        await self.comes_from(HOST)
+
+        self.assertEqual(await self.taken(2), [1, 1])
+
+    async def test_connections_in_the_clear_do_not_follow_them(self) -> None:
+        await self.all_ready()
+        await self.comes_from(HOST, HOST)
+        self.port = self.plain_port
+        self.connect()
+
+        self.assertEqual(await self.taken(3), [2, 1])
+
+    async def test_who_is_too_many_is_closed_without_a_word(self) -> None:
+        await self.all_ready()
+        clients = await self.comes_from(*[HOST] * 8)
+        for presence in self.first.present:
+            presence.asks(Standing.SEATED)
+        await deferLater(self.reactor, 0.05)
+        with socket.create_connection((HOST, self.port), 5) as client:
+            self.assertEqual(await self.read(client), b"")
+        self.assertEqual(len(clients), 8)
+
+    async def test_at_the_end_those_are_closed_that_nobody_has_taken(self) -> None:
+        await self.all_ready()
+        encrypted = self.acceptor.encrypted
+        assert encrypted is not None
+        with socket.create_connection((HOST, self.port), 5):
+            await self.until(lambda: encrypted.waiting)
+            await self.acceptor_closed()
+
+            await self.until(lambda: not encrypted.waiting)

@@ -9,16 +9,18 @@ from twisted.internet.protocol import Protocol
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 from typing_extensions import override
+from zope.interface import alsoProvides
 
 from mjpegd.addresses import Networks
 from mjpegd.admission import Headcount
+from mjpegd.flow import IEncrypted
 from mjpegd.guests import Standing
 from mjpegd.limits import Limits
 from mjpegd.logs import Tally, say_count
 from mjpegd.options import Access
 from mjpegd.test.conversation import Wire
 from mjpegd.workers.arrivals import FIRST_WORDS_S, PLACE_S, Arrival, Arrivals
-from mjpegd.workers.messages import Addresses
+from mjpegd.workers.messages import Addresses, Cover
 
 REQUEST = b"OPTIONS * RTSP/1.0\r\nCSeq: 1\r\n\r\n"
 VIEWER, HERE = IPv4Address("TCP", "198.51.100.7", 40_000), IPv4Address("TCP", "192.0.2.1", 8554)
@@ -52,9 +54,15 @@ class ArrivalsTests(SynchronousTestCase):
         self.placed: list[Arrival] = []
         self.arrivals = self.arrivals_for(Access())
 
-    def arrivals_for(self, access: Access) -> Arrivals:
+    def arrivals_for(self, access: Access, *, has_tls: bool = False) -> Arrivals:
         return Arrivals(
-            self.headcount, self.clock, self.limits, self.placed.append, access, self.tally
+            self.headcount,
+            self.clock,
+            self.limits,
+            self.placed.append,
+            access,
+            self.tally,
+            has_tls=has_tls,
         )
 
     def test_who_comes_from_elsewhere_is_told_so_and_not_counted(self) -> None:
@@ -195,6 +203,24 @@ class ArrivalsTests(SynchronousTestCase):
         self.assertFalse(wire.is_closed)
         self.clock.advance(1)
         self.assertTrue(wire.is_closed)
+
+    def test_what_a_proxy_has_got_by_tls_is_handed_on_as_such(self) -> None:
+        plain, encrypted = self.connect(), self.connect()
+        alsoProvides(encrypted, IEncrypted)
+        for wire in (plain, encrypted):
+            wire.sent(REQUEST)
+
+        self.assertEqual([arrival.cover for arrival in self.placed], [Cover.NONE, Cover.PROXY])
+
+    def test_who_begins_with_tls_is_placed_at_once_and_told_nothing_without_it(self) -> None:
+        self.arrivals = self.arrivals_for(Access(), has_tls=True)
+        wire = self.connect()
+        wire.sent(b"\x16\x03\x01")
+
+        self.assertEqual([arrival.cover for arrival in self.placed], [Cover.TLS])
+        self.clock.advance(PLACE_S)
+        self.assertTrue(wire.is_closed)
+        self.assertEqual(wire.received, b"")
 
     def test_who_is_not_taken_in_time_is_told_so(self) -> None:
         wire = self.connect()

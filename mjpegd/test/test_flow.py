@@ -1,6 +1,7 @@
 import contextlib
 import socket
 from collections.abc import Iterable
+from typing import Any
 
 from twisted.internet.address import UNIXAddress
 from twisted.internet.interfaces import (
@@ -9,13 +10,24 @@ from twisted.internet.interfaces import (
     IPushProducer,
     ISystemHandle,
 )
+from twisted.internet.protocol import Protocol, ServerFactory
 from twisted.internet.task import Clock
+from twisted.protocols.policies import ProtocolWrapper, WrappingFactory
 from twisted.trial.unittest import SynchronousTestCase
 from typing_extensions import override
 from zope.interface import implementer
 from zope.interface.verify import verifyObject
 
-from mjpegd.flow import JAM_BYTES, Alarm, Allowance, Consumer, Outflow, Patience
+from mjpegd.flow import (
+    JAM_BYTES,
+    Alarm,
+    Allowance,
+    Consumer,
+    Outflow,
+    Patience,
+    socket_below,
+    system_socket,
+)
 from mjpegd.limits import Limits
 
 
@@ -71,6 +83,29 @@ class Plain(Hidden):
 
     def getHandle(self) -> socket.socket:
         return self._sock
+
+
+class SocketTests(SynchronousTestCase):
+    @override
+    def setUp(self) -> None:
+        one, other = socket.socketpair()
+        self.addCleanup(one.close)
+        self.addCleanup(other.close)
+        self.plain = Plain(one)
+
+    def test_layers_hide_it_from_who_writes(self) -> None:
+        self.assertIsNone(system_socket(Hidden()))
+        self.assertIs(system_socket(self.plain), self.plain.getHandle())
+
+    def test_it_is_found_below_all_layers(self) -> None:
+        transport: Any = self.plain  # a wrapper is a transport in all but its hints
+        for _ in range(2):
+            layer = ProtocolWrapper(WrappingFactory(ServerFactory()), Protocol())
+            layer.makeConnection(transport)
+            transport = layer
+
+        self.assertIs(socket_below(transport), self.plain.getHandle())
+        self.assertIsNone(socket_below(Hidden()))
 
 
 class OutflowTests(SynchronousTestCase):

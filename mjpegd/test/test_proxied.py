@@ -12,8 +12,14 @@ from mjpegd.proxied import Proxied
 from mjpegd.session import Owner
 from mjpegd.test.conversation import FILM, TCP, UDP, Client, Server, Wire, header
 from mjpegd.wire.headers import Transport
+from mjpegd.wire.proxy import SIGNATURE
 
 PROXY, OWN, PUBLIC = "10.0.0.1", "10.0.0.2", "203.0.113.1"
+# The same in version 2; the fields behind the addresses say whether the viewer has come by TLS.
+HEADER_2 = SIGNATURE + bytes.fromhex("2111 000c c633 6407 cb00 7101 9c40 022a")
+HEADER_2_TLS = SIGNATURE + bytes.fromhex(
+    "2111 0014 c633 6407 cb00 7101 9c40 022a 20 0005 01 00000000"
+)
 HEADER = f"PROXY TCP4 198.51.100.7 {PUBLIC} 40000 554\r\n".encode()
 LABORATORY_PORT = "Transport: RTP/UDP; client_port= 25000"
 
@@ -84,6 +90,16 @@ class ProxiedTests(SynchronousTestCase):
 
         answers = [[answer.status for answer in client.responses()] for client in clients]
         self.assertEqual(answers, [[200, 503], [200], [200]])
+
+    def test_what_the_viewer_has_sent_by_tls_is_encrypted(self) -> None:
+        for said, way, status in [
+            (HEADER, UDP, 200),
+            (HEADER_2, UDP, 200),
+            (HEADER_2_TLS, UDP, 461),
+            (HEADER_2_TLS, TCP, 200),
+        ]:
+            client = self.connect(said)
+            self.assertEqual(client.setup(way).status, status, said)
 
     def test_in_a_flood_who_is_turned_away_is_closed_without_a_word(self) -> None:
         self.serve(Limits(connections=0))

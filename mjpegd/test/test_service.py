@@ -17,6 +17,7 @@ from mjpegd.test.logins import EVERYTHING, users_file
 from mjpegd.test.running import ServiceTestCase
 from mjpegd.wire.messages import Headers, Request, Response
 
+PORT = "--tls-port=0"
 EVERYBODY = "everybody who reaches the port may watch (--users FILE changes that)"
 
 
@@ -39,7 +40,11 @@ class MjpegServiceTests(ServiceTestCase):
 
         @implementer(ILogObserver)
         def hear(event: LogEvent) -> None:
-            if event.get("log_namespace") in {"mjpegd.service", "mjpegd.theatre"}:
+            if event.get("log_namespace") in {
+                "mjpegd.service",
+                "mjpegd.theatre",
+                "mjpegd.encryption",
+            }:
                 self.said.append(formatEvent(event))
 
         observer = cast(ILogObserver, hear)  # mypy cannot see that a function implements it
@@ -200,6 +205,58 @@ class MjpegServiceTests(ServiceTestCase):
             ("none.toml", "none.toml: does not exist: mjpegd-passwd FILE USER makes one"),
         ]:
             self.assert_refuses(self.service(f"--users={folder / name}"), says)
+
+    def test_where_tls_is_spoken_and_whose_certificate_it_is_is_told(self) -> "Deferred[None]":
+        certificate, key = pair().write(self.folder({}))
+        arguments = (f"--certificate={certificate}", f"--private-key={key}", PORT)
+
+        async def test() -> None:
+            for only, places in [
+                ((), r" at rtsp://127\.0\.0\.1:\d+/ and rtsps://127\.0\.0\.1:\d+/;"),
+                (("--tls-only",), r" at rtsps://127\.0\.0\.1:\d+/;"),
+            ]:
+                self.said.clear()
+                service = self.started(f"--media={self.folder({})}", *arguments, *only)
+                self.assertRegex(await self.heard(" serves "), places)
+                await self.heard("certificate.pem is the certificate of 127.0.0.1, valid until ")
+                self.assertTrue(service.base_url.startswith("rtsps:" if only else "rtsp:"))
+                await service.stopService()
+
+        return Deferred.fromCoroutine(test())
+
+    def test_a_certificate_is_read_again_on_demand(self) -> "Deferred[None]":
+        folder = self.folder({})
+        certificate, key = pair().write(folder)
+        service = self.started(f"--certificate={certificate}", f"--private-key={key}", PORT)
+
+        async def test() -> None:
+            await self.heard(" serves ")
+            pair("camera.example").write(folder)
+            service.read_again()
+            await self.heard("is the certificate of camera.example")
+
+        return Deferred.fromCoroutine(test())
+
+    def test_a_certificate_that_cannot_be_used_ends_the_start(self) -> None:
+        folder = self.folder({"empty.pem": b""})
+        certificate, _ = pair().write(folder)
+        for workers in ("--workers=1", "--workers=2"):
+            for name, says in [
+                ("none.pem", "none.pem: does not exist"),
+                ("empty.pem", "empty.pem: there is no key in it"),
+            ]:
+                arguments = (f"--certificate={certificate}", f"--private-key={folder / name}")
+                self.assert_refuses(self.service(*arguments, PORT, workers), says)
+
+    def test_a_port_of_tls_in_use_ends_the_start(self) -> None:
+        certificate, key = pair().write(self.folder({}))
+        with socket.create_server(("127.0.0.1", 0)) as taken:
+            port = taken.getsockname()[1]
+            arguments = (f"--certificate={certificate}", f"--private-key={key}")
+
+            self.assert_refuses(
+                self.service(*arguments, f"--tls-port={port}"), f"--tls-port: TCP port {port} of"
+            )
 
     def test_endpoints_that_make_no_sense_end_the_start(self) -> None:
         for endpoint, says in [

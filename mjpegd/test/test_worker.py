@@ -1,6 +1,8 @@
 """A worker within this process: the connections that it takes over, and its end."""
 
 import socket
+import ssl
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, cast
 
@@ -16,6 +18,7 @@ from typing_extensions import override
 from mjpegd.options import Options
 from mjpegd.ports import bind_pair
 from mjpegd.test.conversation import said
+from mjpegd.test.keys import pair
 from mjpegd.test.logins import EVERYTHING, users_file
 from mjpegd.wire.headers import SessionHeader, Transport
 from mjpegd.wire.messages import Response
@@ -306,3 +309,71 @@ class UsersTests(TestCase):
         self.assertIn("nobody can be served", "".join(said(events)))
         self.reactor.is_stopped = False
         await self.ended()
+
+
+class CertificateTests(TestCase):
+    """A worker whose viewers come by TLS."""
+
+    timeout = 20
+
+    @override
+    def setUp(self) -> None:
+        from twisted.internet import reactor
+
+        self.reactor = Unstoppable(cast(Reactor, reactor))  # the stubs know less of it
+        folder = Path(self.mktemp())
+        folder.mkdir()
+        self.certificate, key = pair().write(folder)
+        options = Options()
+        options.parseOptions(
+            [f"--certificate={self.certificate}", f"--private-key={key}", f"--media={folder}"]
+        )
+        task = Task.parse(Task(1, "any", options.settings, "00" * 32).to_text())
+        self.worker = Worker(task, cast(Reactor, self.reactor), bind_pair(HOST, 0))
+        self.far, near = socket.socketpair()
+        self.addCleanup(self.far.close)
+        self.worker.start(near)
+        self.addCleanup(lambda: Deferred.fromCoroutine(self.ended()))
+
+    async def ended(self) -> None:
+        self.worker.end()
+        while not self.reactor.is_stopped:
+            await deferLater(cast(Reactor, self.reactor), 0.005)
+
+    async def answer(self, cover: Cover, words: Callable[[socket.socket], bytes]) -> Response:
+        """What a connection is answered that is handed over with the first that it said.
+
+        Args:
+            cover: How it is kept from others.
+            words: Says SETUP as a client; what it is answered. Runs in a thread.
+        """
+        with socket.create_server((HOST, 0)) as server:
+            client = socket.create_connection(server.getsockname(), 5)
+            self.addCleanup(client.close)
+            accepted, _ = server.accept()
+        talk = deferToThread(words, client)
+        said = await deferToThread(accepted.recv, 65_536)
+        accepted.setblocking(False)
+        own = Addresses(*accepted.getpeername(), *accepted.getsockname())
+        self.worker.take_over(NUMBER, accepted.detach(), own, cover, said)
+        return Response.parse_head((await talk).partition(b"\r\n\r\n")[0].split(b"\r\n"))
+
+    def by_tls(self, client: socket.socket) -> bytes:
+        context = ssl.create_default_context(cafile=str(self.certificate))
+        with context.wrap_socket(client, server_hostname=HOST) as encrypted:
+            return self.in_the_clear(encrypted)
+
+    @staticmethod
+    def in_the_clear(client: socket.socket) -> bytes:
+        client.sendall(SETUP)
+        return client.recv(65_536)
+
+    async def test_it_deciphers_what_it_is_handed(self) -> None:
+        answer = await self.answer(Cover.TLS, self.by_tls)
+
+        self.assertEqual(answer.status, 461)
+
+    async def test_what_a_proxy_has_deciphered_is_as_secret(self) -> None:
+        answer = await self.answer(Cover.PROXY, self.in_the_clear)
+
+        self.assertEqual(answer.status, 461)

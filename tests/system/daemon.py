@@ -18,8 +18,9 @@ from pathlib import Path
 # A machine that does other things as well may take this long for anything.
 PATIENCE_S = 20.0
 POLL_S = 0.01
-_SERVES = re.compile(
-    r" serves .*? at (?:rtsp://(?:\[[^\]]*\]|[^/:]*):(\d+)/)?.*; RTP from UDP ports (\d+)-"
+_SERVES = re.compile(r" serves .*? at (.*); RTP from UDP ports (\d+)-")
+_PLAIN, _ENCRYPTED = (
+    re.compile(rf"{scheme}://(?:\[[^\]]*\]|[^/:]*):(\d+)/") for scheme in ("rtsp", "rtsps")
 )
 
 
@@ -60,6 +61,7 @@ class Daemon:
         self._pass_fds = tuple(pass_fds)
         self._process: subprocess.Popen[bytes] | None = None
         self.port = 0
+        self.tls_port = 0
         self.rtp_port = 0
 
     @property
@@ -75,6 +77,10 @@ class Daemon:
     def url(self, name: str, host: str = "127.0.0.1") -> str:
         """The URL of a stream."""
         return f"rtsp://{host}:{self.port}/{name}"
+
+    def secure_url(self, name: str, host: str = "127.0.0.1") -> str:
+        """The same by TLS."""
+        return f"rtsps://{host}:{self.tls_port}/{name}"
 
     def launch(self) -> None:
         """Begin the process, and do not wait."""
@@ -99,7 +105,10 @@ class Daemon:
         """
         self.launch()
         line = self.wait_for_line(_SERVES)
-        self.port, self.rtp_port = int(line[1] or 0), int(line[2])
+        self.port, self.tls_port = (
+            int(place[1]) if (place := kind.search(line[1])) else 0 for kind in (_PLAIN, _ENCRYPTED)
+        )
+        self.rtp_port = int(line[2])
 
     def wait_for_line(self, pattern: str | re.Pattern[str]) -> re.Match[str]:
         """Wait until its log has something.

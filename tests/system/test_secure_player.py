@@ -1,13 +1,7 @@
 """rtsps:// with the player: TLS in front of a daemon, and who vouches for it."""
 
 import sys
-from datetime import UTC, datetime, timedelta
-from ipaddress import ip_address
 
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 from twisted.internet import reactor
 from twisted.internet.address import IPv4Address
 from twisted.internet.interfaces import IReactorSSL
@@ -18,37 +12,13 @@ from twisted.trial.unittest import TestCase
 from typing_extensions import override
 
 from mjpegd.test import films
+from mjpegd.test.keys import HOST, pair
 from mjpegd.test.pictures import number_of
 from tests.system import player
 from tests.system.cases import SystemTestCase, film
 from tests.system.player import Outcome
 
 FRAMES = 25
-
-
-def certificate(host: str) -> bytes:
-    """A key and a certificate for a host that nobody vouches for but itself, in PEM."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, host)])
-    now = datetime.now(UTC)
-    signed = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - timedelta(days=1))
-        .not_valid_after(now + timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address(host))]), False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), True)
-        .sign(key, hashes.SHA256())
-    )
-    private = key.private_bytes(
-        serialization.Encoding.PEM,
-        serialization.PrivateFormat.PKCS8,
-        serialization.NoEncryption(),
-    )
-    return private + signed.public_bytes(serialization.Encoding.PEM)
 
 
 class SecurePlayerTests(TestCase, SystemTestCase):
@@ -59,7 +29,7 @@ class SecurePlayerTests(TestCase, SystemTestCase):
         daemon = self.running({"film.avi": film(FRAMES)})
         self.path = self.folder() / "film.mjpeg"
         self.pem = self.folder() / "certificate.pem"
-        self.pem.write_bytes(certificate("127.0.0.1"))
+        self.pem.write_bytes(pair(HOST).both)
         port = IReactorSSL(reactor).listenSSL(
             0,
             ProxyFactory("127.0.0.1", daemon.port),  # type: ignore[arg-type]  # as good as any

@@ -365,6 +365,9 @@ class Client:
         sockets: list[Connection] = list(self._media)
         if not self.is_closed_by_server:
             sockets.append(self._connection)
+        if isinstance(self._connection, ssl.SSLSocket) and self._connection.pending():
+            timeout_s = 0  # what is deciphered already makes no socket readable
+            self._receive_stream()
         readable, _, _ = select.select(sockets, [], [], timeout_s)
         if self._connection in readable:
             self._receive_stream()
