@@ -5,15 +5,17 @@ import re
 import shutil
 import signal
 import socket
+import ssl
 import subprocess
 import time
 from pathlib import Path
 
 from typing_extensions import override
 
+from mjpegd.test.keys import pair
 from tests.system.cases import SystemTestCase, film, numbers
 from tests.system.daemon import PATIENCE_S, POLL_S, Daemon
-from tests.tools.client import Client
+from tests.tools.client import Client, RefusedError
 
 CONFIGURATION = Path(__file__).parents[2] / "contrib" / "haproxy.cfg"
 # Debian keeps it where users do not look.
@@ -34,11 +36,19 @@ class HAProxyTests(SystemTestCase):
         daemon.start()
         return daemon
 
-    def proxy(self, program: str) -> int:
-        """Start HAProxy; its port."""
+    def proxy(self, program: str, pem: Path | None = None) -> int:
+        """Start HAProxy; its port.
+
+        Args:
+            program: Where it is.
+            pem: Certificate and key, where it is to end TLS, as its comments say.
+        """
         with socket.create_server(("127.0.0.1", 0)) as free:
             port = int(free.getsockname()[1])
         text = CONFIGURATION.read_text(encoding="utf-8").replace(":::8554", f":::{port}")
+        if pem is not None:
+            text = re.sub(r"(bind .*)", rf"\1 ssl crt {pem}", text)
+            text = text.replace("server send-proxy-v2 ", "server send-proxy-v2-ssl ")
         for name, daemon in zip("ab", self.machines, strict=True):
             text = re.sub(rf"(server {name}) \S+", rf"\1 127.0.0.1:{daemon.port}", text)
         path = self.folder() / "haproxy.cfg"
@@ -83,6 +93,24 @@ class HAProxyTests(SystemTestCase):
             self.assertEqual(numbers(client.reception), list(range(100)))
             self.assert_steady(client.reception)
             self.machine_of(client).wait_for_line(rf"session {client.session} of {host}: film.avi")
+
+    def test_where_it_ends_tls_nobody_else_can_listen_either(self) -> None:
+        assert HAPROXY
+        pem = self.folder() / "both.pem"
+        pem.write_bytes(pair().both)
+        port = self.proxy(HAPROXY, pem)
+        context = ssl.create_default_context(cadata=pair().certificate.decode())
+        client = Client("127.0.0.1", port, context=context)
+        self.addCleanup(client.close)
+        url = f"rtsps://127.0.0.1:{port}/film.avi"
+
+        with self.assertRaises(RefusedError) as caught:
+            client.open(url)
+        self.assertEqual(caught.exception.response.status, 461)
+        client.open(url, over_tcp=True)
+        client.play()
+        self.assert_ends(client)
+        self.assertEqual(numbers(client.reception), list(range(100)))
 
     def test_other_addresses_go_to_the_other_machine(self) -> None:
         clients = [self.passed_on(f"127.0.0.{number}") for number in range(11, 15)]
