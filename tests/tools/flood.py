@@ -6,8 +6,10 @@
     login      wrong logins, each another, as fast as they are answered
     datagrams  random datagrams, empty ones among them, to the port and to the one above it
 
-It begins with a line on standard output, goes on until standard input ends, and tells then how
-much it did, as JSON. Connections come from many addresses of this host, 127.0.0.2 and above.
+It writes a line when it begins and, where that comes to pass, a line when it has as many
+connections as it was to make; goes on until standard input ends, and tells then how much it did,
+as JSON.
+Connections come from many addresses of this host, 127.0.0.2 and above.
 """
 
 import argparse
@@ -24,7 +26,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from itertools import count
+from itertools import count, islice
 
 HOST = "127.0.0.1"
 # Addresses that connections come from by turns.
@@ -36,7 +38,7 @@ SLOW_INTERVAL_S = 1.0
 REQUESTS_OF_A_CONNECTION = 20
 DATAGRAMS_AT_ONCE = 64
 
-# What a connection says first, and after each answer; None for nothing more: it closes.
+# What a connection says, piece by piece; None for nothing more: it closes.
 Words = Iterator[bytes | None]
 
 
@@ -93,6 +95,13 @@ def silence(url: str) -> Words:
         yield b""
 
 
+def slowness(url: str) -> Words:
+    """A request, byte by byte."""
+    for byte in f"OPTIONS {url} RTSP/1.0\r\nCSeq: 1\r\nUser-Agent: {'x' * 1000}".encode():
+        yield bytes((byte,))
+    yield None
+
+
 class Crowd:
     """Connections that are kept at a number.
 
@@ -123,15 +132,16 @@ class Crowd:
             if isinstance(connection, socket.socket):
                 self._heard(connection)
 
-    def drip(self, byte: bytes) -> None:
-        """Send the same byte on each of them."""
-        for connection in list(self._speakers):
-            try:
-                connection.send(byte)
-            except BlockingIOError:
-                pass  # it is not open yet
-            except OSError:
-                self._lost(connection)
+    @property
+    def is_full(self) -> bool:
+        """There are as many as there are to be."""
+        return len(self._speakers) >= self._size
+
+    def drip(self, times: int) -> None:
+        """Have so many of them say their next piece, each in its turn."""
+        for connection in list(islice(self._speakers, times)):
+            self._speakers[connection] = self._speakers.pop(connection)  # the last from now on
+            self._say(connection)
 
     def _connect(self) -> None:
         connection = socket.socket()
@@ -189,6 +199,12 @@ class Crowd:
         connection.close()
 
 
+def tell(line: str) -> None:
+    """Write a line at once."""
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
+
+
 def is_over() -> bool:
     """Standard input has ended."""
     return bool(select.select([sys.stdin], [], [], 0)[0])
@@ -197,17 +213,20 @@ def is_over() -> bool:
 def crowd_of(kind: str, port: int, size: int, done: Done) -> None:
     """Be a crowd until it is over."""
     url = f"rtsp://{HOST}:{port}/film.avi"
-    words = {"silent": silence, "slow": silence, "setup": setups, "login": logins}[kind]
-    crowd = Crowd(port, size, lambda: words(url), done)
-    request = f"OPTIONS {url} RTSP/1.0\r\nCSeq: 1\r\n".encode()
-    dripped_s = 0.0
-    for number in count():
-        if is_over():
-            return
+    crowd = Crowd(port, size, lambda: CROWDS[kind](url), done)
+    was_full, due = False, 0.0
+    then_s = time.monotonic()
+    while not is_over():
         crowd.turn(0.01)
-        if kind == "slow" and time.monotonic() - dripped_s >= SLOW_INTERVAL_S:
-            dripped_s = time.monotonic()
-            crowd.drip(request[number % len(request) :][:1])
+        if crowd.is_full and not was_full:
+            was_full = True
+            tell("all are there")
+        if kind == "slow":
+            now_s = time.monotonic()
+            due += (now_s - then_s) / SLOW_INTERVAL_S * size
+            then_s = now_s
+            crowd.drip(int(due))
+            due %= 1
 
 
 def datagrams(port: int, done: Done) -> None:
@@ -227,23 +246,25 @@ def datagrams(port: int, done: Done) -> None:
                     done.datagrams += 1
 
 
+CROWDS = {"silent": silence, "slow": slowness, "setup": setups, "login": logins}
+
+
 def main() -> None:
     """The command."""
     parser = argparse.ArgumentParser()
-    parser.add_argument("kind", choices=("silent", "slow", "setup", "login", "datagrams"))
+    parser.add_argument("kind", choices=(*CROWDS, "datagrams"))
     parser.add_argument("port", type=int)
     parser.add_argument("--size", type=int, default=200, help="connections at a time")
     arguments = parser.parse_args()
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     done = Done()
-    sys.stdout.write("begins\n")
-    sys.stdout.flush()
+    tell("begins")
     if arguments.kind == "datagrams":
         datagrams(arguments.port, done)
     else:
         crowd_of(arguments.kind, arguments.port, arguments.size, done)
-    sys.stdout.write(f"{done.to_json()}\n")
+    tell(done.to_json())
 
 
 if __name__ == "__main__":
