@@ -4,7 +4,7 @@ import stat
 from collections.abc import Callable
 from pathlib import Path
 
-from twisted.internet.defer import Deferred, DeferredLock
+from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
@@ -12,7 +12,7 @@ from mjpegd.auth import Door, Gate
 from mjpegd.errors import ConfigurationError
 from mjpegd.interfaces import InThread
 from mjpegd.users import Users
-from mjpegd.watching import FileWatch
+from mjpegd.watching import Upkeep
 
 _log = Logger()
 
@@ -39,10 +39,8 @@ class Doorkeeper:
     ) -> None:
         self._path = path
         self._gate = gate
-        self._in_thread = in_thread
         self._changed = changed
-        self._turn = DeferredLock()
-        self._watch = FileWatch(path, clock, in_thread, self.read_again)
+        self._upkeep = Upkeep([path], self._read, self._take, clock, in_thread)
         self._users: Users | None = None
 
     def start(self) -> None:
@@ -51,38 +49,29 @@ class Doorkeeper:
         Raises:
             ConfigurationError: It cannot be read, or makes no sense; says what to do.
         """
-        self._watch.start()
-        try:
-            self._take(*self._read())
-        except ConfigurationError as fault:
-            self._watch.stop()
-            raise ConfigurationError(f"--users {fault}") from None
+        self._upkeep.start()
 
     def stop(self) -> None:
         """Look after it no more."""
-        self._watch.stop()
+        self._upkeep.stop()
 
     def read_again(self) -> "Deferred[None]":
         """Read the file again; if there is a fault in it, all stays as it was."""
-        return self._turn.run(lambda: Deferred.fromCoroutine(self._read_again()))
-
-    async def _read_again(self) -> None:
-        try:
-            self._take(*await self._in_thread(self._read))
-        except ConfigurationError as fault:
-            _log.error("--users {fault}; nothing changes", fault=fault)
-        except Exception:
-            _log.failure("reading {path}", path=str(self._path))
+        return self._upkeep.read_again()
 
     def _read(self) -> tuple[Users, bool]:
         """What the file says, and whether everybody on this machine can read it."""
-        users = Users.read(self._path)
+        try:
+            users = Users.read(self._path)
+        except ConfigurationError as fault:
+            raise ConfigurationError(f"--users {fault}") from None
         try:
             return users, bool(self._path.stat().st_mode & stat.S_IROTH)
         except OSError:  # gone in this moment, which the watch will see
             return users, False
 
-    def _take(self, users: Users, is_open: bool) -> None:
+    def _take(self, found: tuple[Users, bool]) -> None:
+        users, is_open = found
         before = self._users.by_name if self._users else {}
         self._users = users
         self._gate.door = Door.of_users(users)
