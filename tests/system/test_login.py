@@ -4,15 +4,13 @@ import os
 import pty
 import shutil
 import signal
-import ssl
 import subprocess
 import sys
 from pathlib import Path
 
-from mjpegd.test.keys import pair
 from mjpegd.test.logins import EVERYTHING, password_of, users_file
 from mjpegd.users import Users
-from mjpegd.wire.digest import BasicAuthorization, Challenge, Scheme, answer
+from mjpegd.wire.digest import Challenge, answer
 from tests.system.cases import SystemTestCase, film, numbers
 from tests.system.daemon import PATIENCE_S, Daemon
 from tests.system.test_daemon import AS_NOBODY, TRACEBACK
@@ -82,25 +80,6 @@ class LoginTests(LoginCase):
         self.assertEqual(self.status(daemon), 200)
         with Client("127.0.0.1", daemon.port, local_host="127.0.0.2") as stranger:
             self.assertEqual(stranger.next_response().status, 403)
-
-
-class BasicTests(LoginCase):
-    def test_it_is_offered_and_taken_on_tls_only(self) -> None:
-        certificate, key = pair().write(self.folder())
-        context = ssl.create_default_context(cafile=str(certificate))
-        tls = f"--certificate={certificate}", f"--private-key={key}", "--tls-port=0"
-        proof = BasicAuthorization(*ANNA).to_text()
-        for workers in (1, 2):
-            daemon = self.guarded(users_file(), *tls, f"--workers={workers}")
-            tls_port = int(daemon.wait_for_line(r"rtsps://localhost:(\d+)/")[1])
-            for port, used, status in ((tls_port, context, 200), (daemon.port, None, 401)):
-                with Client("127.0.0.1", port, context=used) as client:
-                    asked = client.ask("DESCRIBE", daemon.url("film.avi"))
-                    offered = Challenge.parse_list(asked.headers.get_all("WWW-Authenticate"))
-                    is_offered = Scheme.BASIC in {each.scheme for each in offered}
-                    self.assertEqual(is_offered, status == 200)
-                    told = client.ask("DESCRIBE", daemon.url("film.avi"), ("Authorization", proof))
-                    self.assertEqual(told.status, status)
 
 
 class ReloadTests(LoginCase):
