@@ -56,7 +56,10 @@ class IFrameSource(Interface):
         """
 
     def read(number: int) -> "Deferred[bytes]":
-        """The JPEG with this number, read in a thread; fails as `read_now` raises."""
+        """The JPEG with this number, read in a thread; fails as `read_now` raises.
+
+        Fails with `mjpegd.errors.MediaBusyError` where it cannot be read just now.
+        """
 
     def close() -> None:
         """Give back what the source holds; nothing is called afterwards."""

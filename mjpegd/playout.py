@@ -12,7 +12,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.python.failure import Failure
 
-from mjpegd.errors import MediaError
+from mjpegd.errors import MediaBusyError, MediaError
 from mjpegd.packing import Packing, shared
 from mjpegd.playhead import PATIENCE_S, Due, Playhead
 from mjpegd.pulse import Pulse
@@ -30,6 +30,8 @@ MAX_FAREWELL_S = 0.45
 SPREAD = 0.5
 # A moment is missed by less than this where it was reached by adding up seconds.
 HAIR_S = 1e-8
+# A frame that cannot be read just now is asked for again after so long.
+RETRY_S = 0.25
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +146,7 @@ class FilmPlayout:
         "_interval_s",
         "_is_behind",
         "_pulse",
+        "_retrying",
         "_stream",
         "_times",
         "_viewer",
@@ -175,6 +178,7 @@ class FilmPlayout:
         self._waiting_for: object | None = None
         self._is_behind = False  # since it had to wait
         self._awaited: Deferred[None] | None = None
+        self._retrying: IDelayedCall | None = None
         self._ahead: dict[int, Deferred[None]] = {}
 
     @property
@@ -250,9 +254,9 @@ class FilmPlayout:
         for coming in filter(None, unwanted):
             coming.cancel()
         self._awaited = None
-        if self._farewell is not None:
-            self._farewell.cancel()
-            self._farewell = None
+        for call in filter(None, (self._farewell, self._retrying)):
+            call.cancel()
+        self._farewell = self._retrying = None
         pulse, self._pulse = self._pulse, None
         if pulse is not None and pulse.running:
             pulse.stop()
@@ -350,6 +354,10 @@ class FilmPlayout:
         if self._pulse is not None:
             self._pulse()
 
+    def _retry(self, token: object) -> None:
+        self._retrying = None
+        self._came(token)
+
     def _hold(self, now_s: float) -> None:
         """Stop the film's clock for what it is late; only a hiccup by itself may cost frames."""
         late_s = self._head.late_s(now_s)
@@ -359,7 +367,10 @@ class FilmPlayout:
         self._is_behind = self._interval_s < late_s <= PATIENCE_S
 
     def _missed(self, token: object, failure: Failure) -> None:
-        if failure.check(MediaError):
+        if failure.check(MediaBusyError):
+            if token is self._waiting_for:
+                self._retrying = self._clock.callLater(RETRY_S, self._retry, token)
+        elif failure.check(MediaError):
             self._stream.end(failure.getErrorMessage())
         elif token is self._waiting_for:
             self._broke(failure)

@@ -14,7 +14,7 @@ from typing_extensions import override
 
 from mjpegd.cache import ByteCache
 from mjpegd.demand import Demand
-from mjpegd.errors import MediaChangedError, MediaError
+from mjpegd.errors import MediaBusyError, MediaChangedError, MediaError
 from mjpegd.interfaces import IFrameSource, ILiveSource, IRenderedSource
 from mjpegd.logs import shown
 from mjpegd.packing import JpegPacking, Packing
@@ -107,15 +107,20 @@ class _Stream:
     def _refused(self, refusal: JpegError, what: str = "a frame") -> None:
         """Count a frame that cannot be carried, and say so where the reason is a new one."""
         self.unplayable_frames += 1
-        reason = str(refusal)
-        if reason not in self._reasons and len(self._reasons) < MAX_LOGGED_REASONS:
-            self._reasons.add(reason)
+        if self._is_new(reason := str(refusal)):
             _log.warn(
                 "stream {stream}: {what} cannot be carried: {reason}; frames like it are skipped",
                 stream=shown(self.title),
                 what=what,
                 reason=shown(reason),
             )
+
+    def _is_new(self, reason: str) -> bool:
+        """Whether a reason is to be said: it was not yet, and there were not too many."""
+        is_new = reason not in self._reasons and len(self._reasons) < MAX_LOGGED_REASONS
+        if is_new:
+            self._reasons.add(reason)
+        return is_new
 
 
 class FilmStream(_Stream):
@@ -377,6 +382,13 @@ class FilmStream(_Stream):
         return refusal
 
     def _arrived(self, key: tuple[int, Packing], result: Failure | None) -> None:
+        is_busy = isinstance(result, Failure) and result.check(MediaBusyError)
+        if result is not None and is_busy and self._is_new(reason := result.getErrorMessage()):
+            _log.warn(
+                "stream {stream}: {reason}; it stands still until that is over",
+                stream=shown(self.title),
+                reason=shown(reason),
+            )
         for waiting in self._coming.pop(key, []):
             waiting.callback(result)
 

@@ -17,6 +17,7 @@ from mjpegd.errors import MediaChangedError, MediaError, MediaNotFoundError
 from mjpegd.interfaces import IFrameSource, InThread
 from mjpegd.sources.paths import natural_key, resolve
 from mjpegd.sources.reading import OPEN_FLAGS
+from mjpegd.sources.shortages import is_shortage, refusal
 from mjpegd.wire.jpeg import MAX_FRAME_BYTES
 from mjpegd.wire.times import SteadyTimes
 
@@ -108,7 +109,7 @@ class ImageFolder:
         """List a folder's pictures in a thread.
 
         Fails with MediaNotFoundError where there are none, or the folder is gone; with
-        MediaError where it may not be read.
+        MediaError where it may not be read, MediaBusyError where that is so just now.
         """
 
         def listed() -> ImageFolder:
@@ -121,7 +122,7 @@ class ImageFolder:
             except FileNotFoundError as error:
                 raise MediaNotFoundError(f"{title}: the folder is gone") from error
             except OSError as error:
-                raise MediaError(f"{title}: cannot be read: {error.strerror}") from error
+                raise refusal(f"{title}: cannot be read", error) from error
             raise MediaNotFoundError(f"{title}: the folder holds no numbered pictures")
 
         return in_thread(listed)
@@ -139,7 +140,7 @@ class ImageFolder:
         return None
 
     def read(self, number: int) -> "Deferred[bytes]":
-        """The picture with this number, read in a thread."""
+        """The picture with this number, read in a thread (see `IFrameSource`)."""
         name = self._names[number]
         return self._in_thread(lambda: self._read(name))
 
@@ -161,7 +162,9 @@ class ImageFolder:
                 picture = _read_unchanged(resolve(self._folder / name, self._root))
             except (FileNotFoundError, MediaNotFoundError) as error:
                 raise MediaChangedError(f"{self.title}: {name} was removed") from error
-            except (OSError, MediaError):
+            except (OSError, MediaError) as error:
+                if isinstance(error, OSError) and is_shortage(error):
+                    raise refusal("a picture cannot be read", error) from error
                 return b""  # no picture, like a broken one: the frame is left out, and said so
             if picture is not None:
                 return picture

@@ -24,6 +24,7 @@ from mjpegd.sources.images import MIN_PICTURES, ImageFolder, numbered
 from mjpegd.sources.indexing import MAX_IDLE_STEPS, OtherVideoError
 from mjpegd.sources.paths import is_hidden, natural_key, resolve
 from mjpegd.sources.reading import FilmFile
+from mjpegd.sources.shortages import refusal
 from mjpegd.sources.video import Decoders, VideoFilm
 
 # What one look through the folder may cost: names read, folders below one another, and files
@@ -308,7 +309,7 @@ def _place(path: Path, title: str, root: Path) -> Place:
         is_folder = stat.S_ISDIR(status.st_mode)
         is_film = _holds_pictures(path, root) if is_folder else stat.S_ISREG(status.st_mode)
     except OSError as error:
-        raise MediaError(f"{title}: cannot be read: {error.strerror}") from error
+        raise refusal(f"{title}: cannot be read", error) from error
     if not is_film:
         raise MediaNotFoundError(f"{title}: neither a file nor a folder of numbered pictures")
     return Place(path, title, _identity(status), is_folder)

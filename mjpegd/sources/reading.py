@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from mjpegd.errors import MediaChangedError, MediaError, MediaNotFoundError
+from mjpegd.sources.shortages import refusal
 
 # What an indexer reads in one piece: large enough for a disk, small enough that a thread gives
 # up the interpreter's lock often.
@@ -126,7 +127,7 @@ class FilmFile:
                 self._file.fileno(), min(count, BLOCK_BYTES, self.size - offset), offset
             )
         except OSError as error:
-            raise MediaError(f"cannot be read: {error.strerror}") from error
+            raise refusal("cannot be read", error) from error
 
     def read_now(self, offset: int, size: int) -> bytes | None:
         """Read bytes that were indexed, or nothing where that would mean waiting.
@@ -248,7 +249,7 @@ def _open_regular(path: Path) -> io.FileIO:
     except FileNotFoundError as error:
         raise MediaNotFoundError(f"{path.name!r} does not exist") from error
     except OSError as error:
-        raise MediaError(f"{path.name!r} cannot be opened: {error.strerror}") from error
+        raise refusal(f"{path.name!r} cannot be opened", error) from error
     if not stat.S_ISREG(os.fstat(raw.fileno()).st_mode):
         raw.close()
         raise MediaError(f"{path.name!r} is not a regular file")

@@ -14,7 +14,7 @@ from twisted.internet.interfaces import IReactorFDSet, IReadDescriptor, IWriteDe
 from typing_extensions import override
 from zope.interface import implementer
 
-from mjpegd.errors import MediaChangedError
+from mjpegd.errors import MediaBusyError, MediaChangedError
 from mjpegd.interfaces import IFrameSource, ILiveSource, InThread, IPacketSender, IRenderedSource
 from mjpegd.pictures.forms import Rendition
 from mjpegd.pictures.normalise import Recode
@@ -86,6 +86,7 @@ class FakeFilm:
 
     Attributes:
         draw: The JPEG of a frame by its number; a test may change it.
+        is_busy: Nothing can be read just now.
         is_slow: `read_now` has nothing, and `read` waits for `release`.
         waiting: The numbers that wait for `release`, in the order in which they were asked for.
         read_numbers: Every number that was read, in order.
@@ -115,6 +116,7 @@ class FakeFilm:
         self.times: FrameTimes = (
             SteadyTimes(rate, count) if seconds is None else _listed(rate, seconds)
         )
+        self.is_busy = False
         self.is_slow = False
         self.mean_bytes: int | None = None
         self.read_numbers: list[int] = []
@@ -169,7 +171,7 @@ class FakeFilm:
 
     def read_now(self, number: int) -> bytes | None:
         """The JPEG with this number (see `IFrameSource`)."""
-        return None if self.is_slow else self._read(number)
+        return None if self.is_slow or self.is_busy else self._read(number)
 
     def read(self, number: int) -> Deferred[bytes]:
         """The JPEG with this number (see `IFrameSource`)."""
@@ -187,6 +189,8 @@ class FakeFilm:
     def _read(self, number: int) -> bytes:
         if self._changed:
             raise MediaChangedError(self._changed)
+        if self.is_busy:
+            raise MediaBusyError("Too many open files")
         if not 0 <= number < self.times.count:
             raise IndexError(number)
         self.read_numbers.append(number)

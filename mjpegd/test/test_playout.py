@@ -455,6 +455,31 @@ class WaitingTests(PlayoutTestCase):
         self.assertAlmostEqual(self.viewer.holds_s[0], 2.0 - 1 / 24, places=2)
         self.assertEqual({b - a for a, b in pairwise(self.viewer.ticks())}, {3750})
 
+    def test_frame_that_cannot_be_read_just_now_is_asked_for_until_it_can(self) -> None:
+        self.play(self.playout(FakeFilm(12)))
+        self.pass_s(0.2)
+        before = self.viewer.numbers()
+        self.film.is_busy = True
+        self.pass_s(3.0)
+        self.film.is_busy = False
+        self.pass_s(2.0)
+
+        self.assertLess(len(before), 12)
+        self.assertEqual(self.viewer.numbers(), list(range(12)))
+        self.assertEqual(self.viewer.skips, [])
+        self.assertGreater(sum(self.viewer.holds_s), 2.5)
+
+    def test_pause_while_a_frame_cannot_be_read_leaves_nothing_to_do(self) -> None:
+        film = FakeFilm(12)
+        film.is_busy = True
+        playout = self.playout(film)
+        self.play(playout)
+        self.pass_s(0.1)
+
+        playout.pause()
+
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
     def test_pause_while_a_frame_is_read(self) -> None:
         playout = self.playout(self.slow())
         self.play(playout)

@@ -12,7 +12,7 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 from typing_extensions import override
 
-from mjpegd.errors import MediaChangedError, MediaError
+from mjpegd.errors import MediaBusyError, MediaChangedError, MediaError
 from mjpegd.packing import JpegPacking, Packing
 from mjpegd.pictures.forms import PLAIN_FORM, PLAIN_RENDITION, Big, JpegForm, Rendition
 from mjpegd.pictures.normalise import Normal, Recode, Step
@@ -140,6 +140,26 @@ class TrainTests(FilmStreamTestCase):
 
         self.assertEqual(self.film.read_numbers, [5])
         self.assertEqual(self.stream.unplayable_frames, 1)
+
+    def test_what_cannot_be_read_just_now_is_not_refused_for_good(self) -> None:
+        self.film.is_busy = True
+        busy = self.failureResultOf(self.stream.prepare(3, PACKING), MediaBusyError)
+        self.film.is_busy = False
+
+        self.assertIn("Too many open files", busy.getErrorMessage())
+        self.assertIsNotNone(self.stream.train(3, PACKING))
+        self.assertEqual(self.stream.unplayable_frames, 0)
+
+    def test_a_shortage_is_said_once(self) -> None:
+        self.film.is_busy = True
+        with capturedLogs() as events:
+            for number in range(5):
+                self.failureResultOf(self.stream.prepare(number, PACKING), MediaBusyError)
+
+        self.assertEqual(
+            [formatEvent(event) for event in events],
+            ["stream fake.mjpeg: Too many open files; it stands still until that is over"],
+        )
 
     def test_refusal_grows_with_no_viewer(self) -> None:
         tracebacks = set()
@@ -518,6 +538,12 @@ class ProbeTests(SynchronousTestCase):
 
         self.successResultOf(probing)
         self.assertEqual(film.read_numbers, [0, 0, 1, 2])
+
+    def test_a_shortage_is_told_as_one(self) -> None:
+        film = FakeFilm()
+        film.is_busy = True
+
+        self.failureResultOf(self.probe(film), MediaBusyError)
 
     def test_changed_file_is_told(self) -> None:
         film = FakeFilm()
