@@ -26,7 +26,7 @@ from mjpegd.errors import ConfigurationError
 from mjpegd.logs import shown
 from mjpegd.options import ENCRYPTED_ENDPOINTS, Settings
 from mjpegd.ports import bind_stream, explained, url_of
-from mjpegd.proxied import PROXY_PREFIX, Proxied
+from mjpegd.proxied import PROXY_PREFIX, Proxied, behind_proxy
 
 _log = Logger()
 
@@ -124,10 +124,13 @@ class Listening:
 
     def _open_endpoint(self, description: str) -> None:
         factory: ServerFactory = self._factory
-        if description.startswith(PROXY_PREFIX):
-            factory = Proxied(factory, self._reactor, self._settings.limits)
+        inner = description.removeprefix(PROXY_PREFIX)
         try:
-            opening = serverFromString(self._reactor, description).listen(factory)
+            endpoint = serverFromString(self._reactor, inner)
+            if inner != description:
+                factory = Proxied(factory, self._reactor, self._settings.limits)
+                endpoint = behind_proxy(endpoint)
+            opening = endpoint.listen(factory)
         except Exception as fault:  # whatever the parser of an endpoint raises
             raise _no_endpoint(description, fault) from None
         self._opening.append(

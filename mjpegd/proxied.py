@@ -1,17 +1,66 @@
 """Connections that a proxy passes on: who comes is known when the proxy has said so."""
 
-from twisted.internet.interfaces import IAddress, IProtocol, IReactorTime
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import (
+    IAddress,
+    IListeningPort,
+    IProtocol,
+    IProtocolFactory,
+    IReactorTime,
+    IStreamServerEndpoint,
+)
 from twisted.internet.protocol import Protocol, ServerFactory, connectionDone
+from twisted.logger import Logger
+from twisted.protocols.haproxy import proxyEndpoint
+from twisted.protocols.policies import ProtocolWrapper, WrappingFactory
 from twisted.python.failure import Failure
 from typing_extensions import override
-from zope.interface import alsoProvides
+from zope.interface import alsoProvides, implementer
 
 from mjpegd.flow import Alarm, IEncrypted, StreamTransport
 from mjpegd.limits import Limits
 from mjpegd.wire.proxy import came_by_tls
 
-# Twisted's endpoint that reads the PROXY protocol.
+_log = Logger()
+
+# What Twisted calls an endpoint that reads the PROXY protocol.
 PROXY_PREFIX = "haproxy:"
+
+
+def behind_proxy(endpoint: IStreamServerEndpoint) -> IStreamServerEndpoint:
+    """An endpoint whose connections tell by a PROXY header whose they are."""
+    return IStreamServerEndpoint(proxyEndpoint(_Guarding(endpoint)))
+
+
+@implementer(IStreamServerEndpoint)
+class _Guarding:
+    """An endpoint for what raises errors where a header makes no sense."""
+
+    def __init__(self, endpoint: IStreamServerEndpoint) -> None:
+        self._endpoint = endpoint
+
+    def listen(self, protocolFactory: IProtocolFactory) -> "Deferred[IListeningPort]":  # noqa: N803
+        """Listen (see IStreamServerEndpoint)."""
+        return self._endpoint.listen(Guarded(protocolFactory))
+
+
+class _Guard(ProtocolWrapper):
+    """Closes a connection whose header Twisted stumbles over: ports that are no numbers, say."""
+
+    @override
+    def dataReceived(self, data: bytes) -> None:
+        try:
+            super().dataReceived(data)
+        except ValueError as fault:
+            _log.debug("a PROXY header makes no sense: {fault}", fault=fault)
+            self.loseConnection()
+
+
+class Guarded(WrappingFactory):
+    """Connections that end where their PROXY header makes no sense, without a traceback."""
+
+    protocol = _Guard
+    noisy = False
 
 
 class Proxied(ServerFactory):

@@ -8,7 +8,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from typing_extensions import override
 
 from mjpegd.limits import Limits
-from mjpegd.proxied import Proxied
+from mjpegd.proxied import Guarded, Proxied
 from mjpegd.session import Owner
 from mjpegd.test.conversation import FILM, TCP, UDP, Client, Server, Wire, header
 from mjpegd.wire.headers import Transport
@@ -32,7 +32,7 @@ class ProxiedTests(SynchronousTestCase):
     def serve(self, limits: Limits) -> None:
         self.server = Server(limits)
         behind = Proxied(self.server.factory, self.server.clock, limits)
-        self.factory = HAProxyWrappingFactory(behind)
+        self.factory = Guarded(HAProxyWrappingFactory(behind))
 
     def connect(self, said: bytes = HEADER) -> Client:
         wire = Wire(IPv4Address("TCP", PROXY, 50_000), IPv4Address("TCP", OWN, 8555))
@@ -42,6 +42,14 @@ class ProxiedTests(SynchronousTestCase):
         if said:
             client.send(said)
         return client
+
+    def test_a_header_that_makes_no_sense_ends_the_connection_and_raises_nothing(self) -> None:
+        for said in (
+            HEADER.replace(b"198.51", b"198.\xfd"),
+            HEADER.replace(b"40000", b"4000o"),
+            HEADER.replace(b"TCP4", b"TCP5"),
+        ):
+            self.assertTrue(self.connect(said).wire.is_closed, said)
 
     def test_the_session_is_the_viewers_and_not_the_proxys(self) -> None:
         client = self.connect()

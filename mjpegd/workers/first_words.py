@@ -40,14 +40,15 @@ def is_enough(said: bytes) -> bool:
     text = said[:MAX_BYTES].lstrip(b"\r\n")
     return (
         len(said) >= MAX_BYTES
-        or bool(text and not text[:1].isalpha())  # no request, and perhaps TLS
+        or bool(text and not _is_request(text))
         or bool(_END_OF_HEAD.search(text))
     )
 
 
 def named_worker(said: bytes) -> int | None:
     """The worker of the session that the first request names; None if it names none."""
-    named = _SESSION.search(_head(said))
+    head = _head(said)
+    named = _SESSION.search(head) if _is_request(head) else None
     return None if named is None else int(named[1])
 
 
@@ -74,3 +75,8 @@ def worker_of_tunnel(host: str, cookie: bytes, workers: Iterable[int]) -> int:
 
 def _head(said: bytes) -> bytes:
     return _END_OF_HEAD.split(said[:MAX_BYTES].lstrip(b"\r\n"), maxsplit=1)[0]
+
+
+def _is_request(text: bytes) -> bool:
+    """Whether a request begins so; anything else is perhaps TLS."""
+    return text[:1].isalpha()
