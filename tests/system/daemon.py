@@ -82,11 +82,11 @@ class Daemon:
         """The same by TLS."""
         return f"rtsps://{host}:{self.tls_port}/{name}"
 
-    def launch(self) -> None:
-        """Begin the process, and do not wait."""
+    def launch(self, output_path: str = "output") -> None:
+        """Begin the process, and do not wait; its log goes to this file."""
         twistd = str(Path(sys.executable).with_name("twistd"))
         command = [*self._launcher, twistd, "--nodaemon", "--pidfile=", *self._arguments]
-        with (self.folder / "output").open("wb") as output:
+        with (self.folder / output_path).open("wb") as output:
             self._process = subprocess.Popen(
                 command,
                 cwd=self.folder,
