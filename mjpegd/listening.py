@@ -165,6 +165,11 @@ class Rationed(ServerFactory):
         self._ports = ports
 
     @override
+    def logPrefix(self) -> str:
+        """What Twisted calls the port in the log."""
+        return "RTSP"
+
+    @override
     def buildProtocol(self, addr: IAddress | None) -> Protocol | None:
         # A port that has accepted as many as it says that it does adds 20, else it does next time
         # as it did now: so it stays at the first sum.

@@ -125,7 +125,7 @@ class ReloadTests(LoginCase):
     def test_sighup_without_users_harms_nobody(self) -> None:
         daemon = self.running({"film.avi": film(FRAMES)})
         daemon.signal(signal.SIGHUP)
-        daemon.wait_for_line("there is no users file")
+        daemon.wait_for_line("there is neither a users file nor a certificate")
 
         self.assertEqual(self.status(daemon), 200)
         self.assertEqual(daemon.stop(), 0)
