@@ -79,7 +79,8 @@ class Encryption:
         """What encrypts one connection."""
         if self._certificate is None:
             raise RuntimeError("start() comes first")
-        return self._certificate.options.serverConnectionForTLS(protocol)
+        # Twisted's options make connections themselves from a later version on only.
+        return Connection(self._certificate.options.getContext(), None)
 
     def _read(self) -> Certificate:
         return Certificate.read(self._tls.certificate, self._tls.private_key)
