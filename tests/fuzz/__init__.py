@@ -1,1 +1,1 @@
-"""Damaged, hostile and made-up JPEGs by the million: `python -m tests.fuzz`."""
+"""Anything that a network or a disk may bring, by the million: `python -m tests.fuzz`."""

@@ -1,138 +1,79 @@
-"""Let all readers of JPEGs read damaged and hostile ones.
+"""Look for bytes from a network or a disk that break a law of what reads them.
 
-    python -m tests.fuzz                    until it is stopped
-    python -m tests.fuzz --seconds 60       for a minute
-    python -m tests.fuzz --inputs 1000000   so many
-    python -m tests.fuzz --file NAME        one that was found before
+    python -m tests.fuzz                        every target for ten seconds
+    python -m tests.fuzz jpeg --seconds 600     one of them for ten minutes
+    python -m tests.fuzz jpeg --file crash-1a   read again what was found
+    python -m tests.fuzz --list                 what there is, and which law it keeps
 
-It ends with status 1 at the first input that brings about any exception but a `JpegError`, takes
-a reader more than a second of processor time or 64 MiB of memory, or that libturbojpeg, where it is
-installed, codes anew in another way than `mjpegd.wire.recode`. That input is kept as
-`fuzz-SEED-NUMBER.jpg` in the current directory. The same seed brings the same inputs.
+It ends with status 1 at the first input that breaks one, takes more than 20 seconds, or lets memory
+grow beyond a gibibyte. That input is kept in the current folder. With `--keep` those that lead
+through more of the code are added to the corpus of the target, from which all searches begin.
 """
 
 import argparse
-import resource
 import sys
-import time
-from dataclasses import dataclass
-from itertools import count
+from collections.abc import Iterable, Mapping, Sequence
+from importlib.util import find_spec
 from pathlib import Path
-from random import Random
 
-from mjpegd.pictures.turbojpeg import TurboJpeg
-from tests.fuzz.inputs import made, seeds
-from tests.fuzz.readers import Readers
+from tests.fuzz.target import Target
 
-MAX_SECONDS = 1.0
-MAX_GROWTH_BYTES = 64 << 20
-
-_TELL_EVERY = 10_000  # inputs
-
-# The unit of ru_maxrss.
-_MEMORY_UNIT_BYTES = 1 if sys.platform == "darwin" else 1024
+SECONDS = 10.0
+MISSING = "atheris is missing: pip install 'mjpegd[fuzz]', on Linux with Python 3.11 to 3.14\n"
 
 
-class TooMuchError(Exception):
-    """An input takes too much time or memory."""
-
-
-@dataclass
-class Run:
-    """What was seen so far.
-
-    Attributes:
-        readers: Who reads.
-        least_bytes: Memory of the process before the first input.
-        inputs: How many were read.
-        slowest: Processor time in seconds that one reader took at most, and for which number.
-    """
-
-    readers: Readers
-    least_bytes: int
-    inputs: int = 0
-    slowest: tuple[float, int] = (0.0, 0)
-
-    @classmethod
-    def begin(cls) -> "Run":
-        """Read good pictures first, so that what is loaded and kept once does not count."""
-        library = TurboJpeg.find()
-        readers = Readers(library.recode if library else None)
-        for jpeg in seeds():
-            readers.read(jpeg, Random(0))
-        readers.outcomes.clear()
-        return cls(readers, peak_bytes())
-
-    def read(self, data: bytes, number: int) -> None:
-        """Read one input.
-
-        Raises:
-            Exception: What must not happen.
-        """
-        self.readers.read(data, Random(number))
-        took = self.readers.slowest_s
-        self.inputs += 1
-        self.slowest = max(self.slowest, (took, number))
-        if took > MAX_SECONDS:
-            raise TooMuchError(f"{took:.2f} s")
-        if self.growth_bytes > MAX_GROWTH_BYTES:
-            raise TooMuchError(f"{self.growth_bytes >> 20} MiB")
-
-    @property
-    def growth_bytes(self) -> int:
-        """How much more memory the process had at its peak than before the first input."""
-        return peak_bytes() - self.least_bytes
-
-    def told(self, seconds: float) -> str:
-        """All of it in some words."""
-        outcomes = ", ".join(f"{name} {n}" for name, n in sorted(self.readers.outcomes.items()))
-        return (
-            f"{self.inputs} inputs, {self.inputs / seconds:.0f} a second, slowest "
-            f"{self.slowest[0]:.3f} s (number {self.slowest[1]}), {self.growth_bytes >> 20} MiB "
-            f"more memory; {outcomes}\n"
-        )
-
-
-def peak_bytes() -> int:
-    """The most memory that the process has had."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * _MEMORY_UNIT_BYTES
-
-
-def fuzz(seed: int, first: int, inputs: int | None, seconds: float | None) -> int:
-    """Read inputs from a number on; the status to end with."""
-    run, began = Run.begin(), time.monotonic()
-    for number in count(first):
-        passed = time.monotonic() - began
-        if run.inputs == inputs or (seconds is not None and passed > seconds):
-            break
-        if run.inputs and run.inputs % _TELL_EVERY == 0:
-            sys.stdout.write(run.told(passed))
-            sys.stdout.flush()
-        data = made(seed, number)
-        try:
-            run.read(data, number)
-        except Exception:
-            path = Path(f"fuzz-{seed}-{number}.jpg")
-            path.write_bytes(data)
-            sys.stdout.write(f"kept as {path}:\n")
-            raise
-    sys.stdout.write(run.told(time.monotonic() - began))
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Do what the command line says; the status to end with."""
+    parser = argparse.ArgumentParser("python -m tests.fuzz")
+    parser.add_argument("target", nargs="*", help="all of them if none is named", metavar="TARGET")
+    parser.add_argument("--seconds", type=float, default=SECONDS, help="for how long each")
+    parser.add_argument("--seed", type=int, default=0, help="where chance begins")
+    parser.add_argument("--file", type=Path, help="read this, and search for nothing")
+    parser.add_argument("--keep", action="store_true", help="add to the corpora")
+    parser.add_argument("--list", action="store_true", help="say what there is")
+    options = parser.parse_args(arguments)
+    reads = options.list or options.file
+    if not reads and find_spec("atheris") is None:
+        sys.stderr.write(MISSING)
+        return 2
+    known = _targets(is_searched=not reads)
+    unknown = [name for name in options.target if name not in known]
+    if unknown:
+        parser.error(f"no target {', '.join(unknown)}; there are {', '.join(known)}")
+    chosen = [known[name] for name in options.target or known]
+    if options.list:
+        sys.stdout.writelines(f"{target.name:12} {target.law.__doc__}\n" for target in chosen)
+    elif options.file:
+        for target in chosen:
+            target.law(options.file.read_bytes())
+    else:
+        return _searched(chosen, options)
     return 0
 
 
-def main() -> int:
-    """Do what the command line says."""
-    parser = argparse.ArgumentParser("python -m tests.fuzz")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--first", type=int, default=0, help="number of the first input")
-    parser.add_argument("--inputs", type=int, help="how many")
-    parser.add_argument("--seconds", type=float, help="for how long")
-    parser.add_argument("--file", type=Path, help="read this instead")
-    options = parser.parse_args()
-    if options.file:
-        Run.begin().read(options.file.read_bytes(), 0)
-        return 0
-    return fuzz(options.seed, options.first, options.inputs, options.seconds)
+def _targets(*, is_searched: bool) -> Mapping[str, Target]:
+    """All targets; for a search their code is another, which takes seconds to import."""
+    if is_searched:
+        from tests.fuzz import search
+
+        return search.targets()
+    from tests.fuzz.targets import BY_NAME
+
+    return BY_NAME
+
+
+def _searched(targets: Iterable[Target], options: argparse.Namespace) -> int:
+    from tests.fuzz.hunt import Hunt, figures
+
+    hunt = Hunt(options.seconds, options.seed, Path.cwd(), options.keep)
+    for target in targets:
+        outcome = hunt.search(target)
+        sys.stdout.write(f"{target.name:12} {figures(outcome)}\n")
+        sys.stdout.flush()
+        if outcome.status:
+            sys.stdout.write(outcome.text)
+            return 1
+    return 0
 
 
 if __name__ == "__main__":
