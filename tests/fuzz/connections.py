@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence, Set
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -17,8 +17,11 @@ from mjpegd.proxied import Guarded, Proxied
 from mjpegd.session import TRANSITIONS, Method, State
 from mjpegd.test.conversation import TCP, UDP, URL, Client, Server, Wire, flat
 from mjpegd.test.fakes import FakeFilm
+from mjpegd.wire.errors import ParseError
+from mjpegd.wire.messages import Request
 from mjpegd.wire.packets import RTPPacket, sequence_delta, timestamp_delta
 from mjpegd.wire.proxy import came_by_tls
+from mjpegd.wire.tunnels import Base64Stream, HTTPError, parse_opening
 from mjpegd.workers.first_words import is_enough, named_worker
 from tests.fuzz.target import agree, chance, demand, pieces
 
@@ -74,6 +77,18 @@ def proxy(data: bytes) -> None:
         for piece in pieces(data, chance(data)):
             client.send(piece)
         _leave(house, client)
+
+
+def tunnel(data: bytes) -> None:
+    """HTTP opens a tunnel or raises `HTTPError`; its base64 is the same whole and in pieces."""
+    head, _, said = data.partition(b"\r\n\r\n")
+    with suppress(ParseError):
+        request = Request.parse_head(head.split(b"\r\n"))
+        try:
+            parse_opening(request)
+        except HTTPError as fault:
+            fault.to_response().to_bytes()
+    agree(_decoded([said]), _decoded(pieces(said, chance(said))), "whole and in pieces")
 
 
 def first_words(data: bytes) -> None:
@@ -204,6 +219,15 @@ def _leave(house: Server, client: Client) -> None:
     house.house.tally.stop()
     left = house.clock.getDelayedCalls()
     demand(not left, f"calls that are left: {left}")
+
+
+def _decoded(parts: Sequence[bytes]) -> bytes | None:
+    """What base64 says; None where it is none."""
+    stream = Base64Stream()
+    try:
+        return b"".join(map(stream.feed, parts))
+    except ParseError:
+        return None
 
 
 def _heard(parts: Sequence[bytes]) -> tuple[list[Packet | Heard], bool]:

@@ -1,5 +1,7 @@
 """All that is fuzzed, and where each search begins."""
 
+from base64 import b64encode
+
 from mjpegd.test.films import (
     avi,
     fragmented,
@@ -67,6 +69,11 @@ _USERS = (
     *(b"watch = [", b"list = [", b"networks = [", b'"**"', b'"10.0.0.0/8"', b'"garden/*"'),
     *(b"[users]\n", b'"""', b"'''", b"{", b"}", b"]\n", b"\0"),
 )
+_HTTP = (
+    *(b" HTTP/1.0\r\n", b" HTTP/1.1\r\n", b"x-sessioncookie: ", b"Upgrade: websocket\r\n"),
+    *(b"Sec-WebSocket-Key: ", b"Sec-WebSocket-Version: 13\r\n", b"Transfer-Encoding: chunked"),
+    *(b"Sec-WebSocket-Protocol: rtsp.onvif.org\r\n", b"Connection: Upgrade\r\n", b"=="),
+)
 _CONTAINERS = (
     *(b"RIFF", b"AVI ", b"AVIX", b"LIST", b"hdrl", b"movi", b"idx1", b"indx", b"ix00", b"00dc"),
     *(b"strl", b"strh", b"strf", b"vids", b"MJPG", b"rec ", b"ftyp", b"moov", b"trak", b"mdia"),
@@ -89,6 +96,13 @@ _ANSWER = b"RTSP/1.0 200 OK\r\nCSeq: 1\r\nContent-Length: 3\r\n\r\nabc$\0\0\x04d
 _BODY = (
     b"GET_PARAMETER rtsp://192.0.2.1:8554/ RTSP/1.0\r\nCSeq: 5\r\n"
     b"Content-Type: text/parameters\r\nContent-Length: 9\r\n\r\nstreams\r\n"
+)
+_GET = b"GET /film.avi HTTP/1.0\r\nx-sessioncookie: abc\r\n\r\n"
+_POST = b"POST /film.avi HTTP/1.0\r\nx-sessioncookie: abc\r\n\r\n" + b64encode(_REQUEST)
+_UPGRADE = (
+    b"GET /film.avi HTTP/1.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+    b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Protocol: rtsp.onvif.org\r\n"
+    b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
 )
 _CONVERSATION = b"\0".join(
     (
@@ -252,7 +266,7 @@ TARGETS = (
     Target(
         "server",
         connections.server,
-        [_CONVERSATION, _REQUEST, _LABORATORY_REQUEST, b"GET / HTTP/1.1\r\n\r\n"],
+        [_CONVERSATION, _REQUEST, _LABORATORY_REQUEST, _GET, _POST, _UPGRADE],
         (*_RTSP, *_TRANSPORT, *_TIME, *_LABORATORY, connections.SESSION, connections.PAUSE, b"$"),
         8192,
     ),
@@ -285,6 +299,7 @@ TARGETS = (
         (b"\nSession: 0112345678901234567890", b"\r\n\r\n", b"\n\n", *_METHODS),
         9000,
     ),
+    Target("tunnel", connections.tunnel, [_GET, _POST, _UPGRADE], (*_HTTP, *_METHODS), 8192),
     Target("answers", connections.answers, [_ANSWER, _REQUEST], _RTSP, 8192),
 )
 
