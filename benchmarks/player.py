@@ -20,8 +20,6 @@ from pathlib import Path
 
 from PIL import Image
 
-from mjpegd.test import films
-
 SECONDS = 10
 WARM_UP_S = 3
 PICTURES = 24
@@ -41,7 +39,10 @@ SCREEN = "1920x1200x24"
 
 
 def film(size: tuple[int, int], fps: int, quality: int) -> bytes:
-    """A film of moving detail, of some seconds, which is played in a loop."""
+    """A film of moving detail, of a second, which is played in a loop."""
+    # Only here: in the process that watches, it would count as memory of the player.
+    from mjpegd.test import films
+
     frames = []
     for number in range(PICTURES):
         shift = number / 400
@@ -103,7 +104,7 @@ def _cpu_s() -> float:
 def _memory_mb() -> float:
     status = Path("/proc/self/status").read_text(encoding="ascii")
     line = next(line for line in status.splitlines() if line.startswith("VmRSS:"))
-    return int(line.split()[1]) / 1000
+    return int(line.split()[1]) * 1024 / 1e6
 
 
 @contextmanager

@@ -17,6 +17,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from .errors import LocationError
+from .heed import Heed
 from .history import History, history_path
 from .interfaces import Message, PlacedFrame
 from .making import Reactor, find_streams, in_thread_of, locate, make_keeper, make_viewer
@@ -29,10 +30,10 @@ from .window.window import Window
 
 _log = Logger()
 
-# How often Tk looks for keys and clicks; pictures do not wait for it.
-TK_INTERVAL_MS = 20
+# How often Tk looks for keys and clicks, where no picture gives it occasion to.
+TK_INTERVAL_MS = 25
 # How often the figures in the window are brought up to date, and the graphs.
-SHOW_INTERVAL_S = 0.1
+SHOW_INTERVAL_S = 0.2
 PANEL_INTERVAL_S = 0.25
 # So long a server may take to say goodbye before the window closes all the same.
 FAREWELL_S = 3.0
@@ -81,7 +82,8 @@ class App:
         )
         root.protocol("WM_DELETE_WINDOW", self.quit)
         root.report_callback_exception = self._report
-        tksupport.install(root, ms=TK_INTERVAL_MS)
+        self._heed = Heed(reactor, root.update)
+        tksupport.install(self._heed, ms=TK_INTERVAL_MS)
         self._refreshing = LoopingCall(self._refresh)
         self._refreshing.clock = reactor
         self._refreshing.start(SHOW_INTERVAL_S).addErrback(
@@ -111,7 +113,6 @@ class App:
 
     def pause(self) -> None:
         """PAUSE."""
-        self._decoder.forget()
         self._viewer.pause()
 
     def stop(self) -> None:
@@ -194,7 +195,7 @@ class App:
     @property
     def activity(self) -> Activity:
         """What goes on."""
-        return self._viewer.view().activity
+        return self._viewer.activity
 
     def figures(self) -> Figures:
         """What is measured now."""
@@ -208,8 +209,9 @@ class App:
         if not self._is_closing:
             self.window.show_picture(picture.image)
             self._viewer.shown(picture.frame)
-            # Draws it now, not when Tk looks for keys next.
-            self._root.update_idletasks()
+            if self.activity is not Activity.PLAYING:
+                self._dirty()  # The picture stays, and its number is to be that of the picture.
+            self._heed.draw()
 
     def _picture_size(self) -> tuple[int, int]:
         return self.window.picture_size

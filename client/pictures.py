@@ -6,6 +6,7 @@ from io import BytesIO
 from typing import Protocol, TypeVar
 
 from PIL import Image
+from PIL.JpegImagePlugin import JpegImageFile
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -105,7 +106,7 @@ class Decoder:
 
     def _failed(self, failure: Failure) -> None:
         self._next()
-        failure.trap(OSError, ValueError, Image.DecompressionBombError)
+        failure.trap(OSError, ValueError)
         self.broken += 1
         if self.broken == 1:
             reason = failure.getErrorMessage()
@@ -127,11 +128,10 @@ def decoded(jpeg: bytes, size: tuple[int, int], *, is_hurried: bool = False) -> 
         is_hurried: Scale coarsely, in a tenth of the time.
 
     Raises:
-        OSError: It is no picture.
-        ValueError: It is too large to be honest.
-        PIL.Image.DecompressionBombError: It is far too large.
+        OSError: It is no picture, or a broken one.
+        ValueError: It is no JPEG, or too large to be honest.
     """
-    image: Image.Image = Image.open(BytesIO(jpeg), formats=("JPEG",))
+    image = _opened(jpeg)
     if image.width * image.height > MAX_PIXELS:
         raise ValueError(f"{image.width} x {image.height} pixels")
     target = fitted(image.size, size)
@@ -142,6 +142,14 @@ def decoded(jpeg: bytes, size: tuple[int, int], *, is_hurried: bool = False) -> 
     if rgb.size == target:
         return rgb
     return rgb.resize(target, Image.Resampling.NEAREST if is_hurried else Image.Resampling.BILINEAR)
+
+
+def _opened(jpeg: bytes) -> Image.Image:
+    # Image.open would load Pillow's readers of all usual formats, which are never needed.
+    try:
+        return JpegImageFile(BytesIO(jpeg))
+    except SyntaxError as fault:  # Pillow's word for another format.
+        raise ValueError(str(fault)) from None
 
 
 def fitted(picture: tuple[int, int], window: tuple[int, int]) -> tuple[int, int]:

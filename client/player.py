@@ -48,7 +48,7 @@ class Player:
         self._timestamp: int | None = None
         self._latency_s: float | None = None
         self._paused_s: float | None = None  # where the server says that it stands
-        self._frame_s = 0.0  # so much of the film is on the screen in a pause
+        self._frame_s = 0.0  # so much of the film, from its position on, was shown when it stopped
         self._lost = Stretches()
         self._samples: deque[Sample] = deque(maxlen=MAX_SAMPLES)
 
@@ -68,6 +68,11 @@ class Player:
         # From the frame behind the one on the screen: what was on its way is lost.
         return min(max(0.0, self.position_s + copysign(self._frame_s, scale)), duration_s)
 
+    def go_to(self, position_s: float) -> None:
+        """The frame at this media time is wanted, and not yet on the screen."""
+        self.position_s = position_s
+        self._frame_s = 0.0
+
     def started(self, cue: Cue, scale: float) -> None:
         """PLAY was answered.
 
@@ -83,9 +88,7 @@ class Player:
 
     def paused(self, paused_s: float | None) -> None:
         """PAUSE was answered, perhaps with the place where the server stands."""
-        framerate = self.framerate
-        has_shown = self.activity is not Activity.BUFFERING
-        self._frame_s = 1 / framerate if framerate and has_shown else 0.0
+        self._note_frame()
         self._paused_s = paused_s
         self.state = State.READY
         self.activity = Activity.PAUSED
@@ -96,10 +99,17 @@ class Player:
         self.activity = Activity.ENDED
 
     def left(self, activity: Activity) -> None:
-        """There is no session any more."""
+        """There is no session any more; another of the same stream goes on where it stood."""
+        if self.state is State.PLAYING:
+            self._note_frame()
         self.state = State.INIT
         self.activity = activity
         self._timeline = None
+
+    def _note_frame(self) -> None:
+        framerate = self.framerate
+        has_shown = self.activity is not Activity.BUFFERING
+        self._frame_s = 1 / framerate if framerate and has_shown else 0.0
 
     # --- Frames -------------------------------------------------------------------------------
 

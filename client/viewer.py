@@ -216,7 +216,8 @@ class Viewer:
         duration_s = self._player.offer.duration_s
         if duration_s is None or self._wish.state is State.INIT:
             return
-        self._wish.seek_s = self._player.position_s = min(max(0.0, position_s), duration_s)
+        self._wish.seek_s = min(max(0.0, position_s), duration_s)
+        self._player.go_to(self._wish.seek_s)
         self._strive()
 
     def skip(self, seconds: float) -> None:
@@ -286,6 +287,11 @@ class Viewer:
     def location(self) -> Location | None:
         """What was opened last."""
         return self._wish.location
+
+    @property
+    def activity(self) -> Activity:
+        """What goes on."""
+        return self._player.activity
 
     @property
     def framerate(self) -> float | None:
@@ -422,6 +428,8 @@ class Viewer:
         self._player.state = State.READY
         if not self._player.has_played:
             self._player.activity = Activity.READY
+        elif self._wish.state is State.READY:
+            self._player.activity = Activity.PAUSED  # Its picture is on the screen already.
 
     async def _play(self) -> None:
         await self._start(self._wish.scale)
@@ -441,11 +449,13 @@ class Viewer:
         dialogue, link, wish = self._need_dialogue(), self._need_link(), self._wish
         start_s = self._player.starts_at(wish, scale)
         wish.seek_s = None
+        if start_s is not None:
+            self._player.go_to(start_s)
         self._player.lose(link.intake.jitter_buffer.take_losses())
         link.intake.expect()
         cue = await dialogue.play(start_s, scale)
         if self._wish.seek_s is None and cue.start_s is not None:
-            self._player.position_s = cue.start_s
+            self._player.go_to(cue.start_s)
         if cue.scale != scale and wish.scale == scale:
             wish.scale = cue.scale
             self.tell(f"The server plays this at {cue.scale:g} times its speed, and not otherwise.")
@@ -458,7 +468,6 @@ class Viewer:
 
     async def _leave(self) -> None:
         dialogue, has_session = self._need_dialogue(), self._link is not None
-        self._remember_place()
         self._drop_link()
         try:
             if has_session:
@@ -492,7 +501,11 @@ class Viewer:
 
     def _take_frame(self, frame: ReceivedFrame) -> None:
         self._retries = 0
-        self._audience.frame(self._player.place(frame))
+        activity = self._player.activity
+        placed = self._player.place(frame)
+        if self._player.activity is not activity:
+            self._audience.changed()
+        self._audience.frame(placed)
         if self._still is not None and not self._still.called and self._link is not None:
             self._link.intake.hold()
             self._still.callback(None)
@@ -545,7 +558,6 @@ class Viewer:
 
     def _try_again(self, error: Exception) -> None:
         """Later, and at the same place, if there was something to see before."""
-        self._remember_place()
         if not self._player.has_played:
             self._give_up(str(error))
             return
@@ -569,13 +581,6 @@ class Viewer:
         self._drop(Activity.FAILED)
         self._wish.state = State.INIT
         self.tell(text, is_error=True)
-
-    def _remember_place(self) -> None:
-        """Where the film is to go on with another session of the same stream."""
-        wish, player = self._wish, self._player
-        is_film = player.offer.duration_s is not None
-        if is_film and wish.location == self._reached and wish.seek_s is None:
-            wish.seek_s = player.position_s
 
     def _drop_link(self, activity: Activity = Activity.IDLE) -> None:
         link, self._link = self._link, None

@@ -213,8 +213,8 @@ class Intake:
         if number is not None:
             self.newest = Newest(received, len(data), not self._is_laboratory)
             self._octets.add(len(packet.payload), arrived_s)
-            self.jitter_buffer.push(packet, number, arrived_s)
-            self._release()
+            if self.jitter_buffer.push(packet, number, arrived_s):
+                self._release()
 
     def _take_rtcp(self, data: bytes, arrived_s: float) -> None:
         reports = parse_compound(data)

@@ -79,24 +79,30 @@ class JitterBuffer:
         self._frames: deque[tuple[float, ReceivedFrame]] = deque()  # with the time to show it
         self._frames_bytes = 0
 
-    def push(self, packet: RTPPacket, extended_sequence: int, arrived_s: float) -> None:
+    def push(self, packet: RTPPacket, extended_sequence: int, arrived_s: float) -> bool:
         """Take a packet.
 
         Args:
             packet: As it came.
             extended_sequence: Its number, which does not wrap.
             arrived_s: When it came.
+
+        Returns:
+            Whether `due` and `next_s` have to be asked again: most packets come in order, do not
+            end their frame, and change nothing.
         """
+        if extended_sequence == self._next and not self._waiting:
+            return self._feed(packet, extended_sequence, arrived_s)
         if extended_sequence == self._next:
             self._feed(packet, extended_sequence, arrived_s)
-            if self._waiting:
-                self._feed_waiting()
+            self._feed_waiting()
         elif self._next is not None and extended_sequence < self._next:
             self._timeline.miss(packet.timestamp, arrived_s)
         else:
             self._waiting.add(packet, extended_sequence, arrived_s)
             if self._is_ordered or self._waiting.is_full:
                 self._pass_hole()
+        return True
 
     def due(self, now_s: float) -> list[ReceivedFrame]:
         """Frames whose time has come, in order.
@@ -172,11 +178,14 @@ class JitterBuffer:
         while self._waiting and self._waiting.first == self._next:
             self._feed(*self._waiting.pop())
 
-    def _feed(self, packet: RTPPacket, number: int, arrived_s: float) -> None:
+    def _feed(self, packet: RTPPacket, number: int, arrived_s: float) -> bool:
+        """The packet whose turn it is; whether a frame came of it."""
         self._next = number + 1
         self._complete_s = max(self._complete_s, arrived_s)
-        for frame in self._assembler.feed(packet, arrived_s):
+        frames = self._assembler.feed(packet, arrived_s)
+        for frame in frames:
             self._add_frame(frame)
+        return bool(frames)
 
     def _add_frame(self, frame: ReceivedFrame) -> None:
         if not frame.is_damaged:

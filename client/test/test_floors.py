@@ -47,6 +47,7 @@ PURE = {
 # Files, sockets, threads and time, as they are handed in.
 SHELL = {
     "headless",
+    "heed",
     "history",
     "keeping.avi",
     "keeping.files",

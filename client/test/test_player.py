@@ -222,6 +222,24 @@ class ResumeTests(PlayerCase):
 
         self.assertIsNone(self.resume_s())
 
+    def test_a_session_that_is_left_goes_on_behind_the_frame_on_the_screen(self) -> None:
+        self.play(start_s=5.0)
+        self.show(3)
+
+        self.player.left(Activity.RECONNECTING)
+
+        self.assertAlmostEqual(self.resume_s() or 0.0, 5.16)
+
+    def test_a_frame_that_is_wanted_is_not_passed_over(self) -> None:
+        self.play(start_s=5.0)
+        self.show(3)
+        self.player.paused(None)
+
+        self.player.go_to(7.0)
+        self.player.left(Activity.RECONNECTING)
+
+        self.assertEqual(self.resume_s(), 7.0)
+
     def test_live_picture_has_no_place(self) -> None:
         self.play(LIVE, start_s=0.0)
         self.show(3)

@@ -30,6 +30,8 @@ FILM = Location.parse("rtsp://192.0.2.1/film.avi")
 OTHER = Location.parse("rtsp://192.0.2.1/other.avi")
 OFFER = Offer(title="film", duration_s=10.0)
 LIVE = Offer(title="camera")
+# Where the frame begins that follows the first fifteen.
+BEHIND_15_S = 14 / FPS + 1 / FPS
 UNIX_S = 1_700_000_000.0
 OVER_TCP = Manner(lower=Lower.TCP)
 
@@ -44,17 +46,22 @@ class ViewerCase(SynchronousTestCase):
         self.server = Server(self.network, self.offer)
         self.frames: list[PlacedFrame] = []
         self.logins: list[tuple[str, bool]] = []
+        self.changes = 0
         self.viewer = self.made(self.manner)
 
     def made(self, manner: Manner) -> Viewer:
         """A viewer whose frames are on the screen at once."""
         means = Means(self.network, Random(1), lambda: UNIX_S, self.server.connect)
         audience = Audience(
-            self.show, lambda _: None, lambda *asked: self.logins.append(asked), lambda: None
+            self.show, lambda _: None, lambda *asked: self.logins.append(asked), self.note_change
         )
         viewer = Viewer(means, manner, audience)
         self.addCleanup(lambda: Deferred.fromCoroutine(viewer.close()))
         return viewer
+
+    def note_change(self) -> None:
+        """The view is said to be another."""
+        self.changes += 1
 
     def show(self, placed: PlacedFrame) -> None:
         """A frame is due."""
@@ -106,6 +113,15 @@ class OpeningTests(ViewerCase):
 
         self.assert_is(State.PLAYING, Activity.PLAYING)
         self.assertEqual(len(self.frames), 1)
+
+    def test_the_window_is_told_of_the_first_frame_and_not_of_each(self) -> None:
+        self.viewer.open(FILM)
+        before = self.changes
+
+        self.play(1, 2, 3)
+
+        self.assertEqual(self.changes, before + 1)
+        self.assertEqual(self.viewer.activity, Activity.PLAYING)
 
     def test_the_view_tells_what_the_server_told(self) -> None:
         self.viewer.open(FILM)
@@ -446,15 +462,14 @@ class TransportTests(ViewerCase):
 
         self.assertEqual(self.viewer.view().transport, "TCP")
 
-    def test_the_way_can_be_changed_at_the_same_place(self) -> None:
+    def test_the_way_can_be_changed_and_the_next_frame_follows(self) -> None:
         self.viewer.open(FILM)
         self.play(*range(15))
-        place = self.viewer.view().position_s
 
         self.viewer.switch_transport()
 
         self.assertEqual(self.viewer.view().transport, "TCP")
-        self.assertEqual(self.server.dialogue.events[-1], ("play", place, 1.0))
+        self.assertEqual(self.server.dialogue.events[-1], ("play", BEHIND_15_S, 1.0))
 
     def test_a_laboratory_server_knows_no_other_way(self) -> None:
         self.viewer = self.made(Manner(laboratory_port=25_000))
@@ -528,7 +543,6 @@ class BreakTests(ViewerCase):
         super().setUp()
         self.viewer.open(FILM)
         self.play(*range(15))
-        self.place = self.viewer.view().position_s
 
     def lose(self) -> None:
         """The connection breaks."""
@@ -541,12 +555,30 @@ class BreakTests(ViewerCase):
         self.assertEqual(self.notice, "The connection broke. Trying again.")
         self.assertEqual(self.viewer.view().allowed, frozenset({Method.TEARDOWN}))
 
-    def test_it_goes_on_where_it_stood(self) -> None:
+    def test_it_goes_on_behind_the_frame_on_the_screen(self) -> None:
         self.lose()
 
         self.pass_time(1)
 
-        self.assertEqual(self.server.dialogue.events[-1], ("play", self.place, 1.0))
+        self.assertEqual(self.server.dialogue.events[-1], ("play", BEHIND_15_S, 1.0))
+
+    def test_no_frame_is_left_out_where_none_came_in_between(self) -> None:
+        for pause_s in RETRY_PAUSES_S[:3]:
+            self.lose()
+            self.network.advance(pause_s)
+
+        self.assertEqual(self.server.dialogue.events[-1], ("play", BEHIND_15_S, 1.0))
+
+    def test_where_a_person_wanted_to_go_is_where_it_goes_on(self) -> None:
+        self.server.dialogue.answers_at_once = False
+        self.viewer.seek(5.0)
+        self.server.dialogue.answer()  # of PAUSE; that of PLAY is lost
+        self.lose()
+        self.server.dialogue.refuse(DisconnectedError("The connection broke."))
+
+        self.pass_time(1)
+
+        self.assertEqual(self.server.dialogue.events[-1], ("play", 5.0, 1.0))
 
     def test_the_sentence_goes_when_frames_come_again(self) -> None:
         self.lose()
@@ -587,9 +619,18 @@ class BreakTests(ViewerCase):
         self.lose()
 
         self.pass_time(1)
-        self.play(1)
 
         self.assert_is(State.READY, Activity.PAUSED)
+
+    def test_of_a_paused_film_the_next_frame_is_fetched_when_it_plays_again(self) -> None:
+        self.viewer.pause()
+        self.lose()
+        self.pass_time(1)
+        self.assertEqual(self.server.dialogue.methods, ["describe", "setup"])
+
+        self.viewer.play()
+
+        self.assertEqual(self.server.dialogue.events[-1], ("play", BEHIND_15_S, 1.0))
 
     def test_an_answer_that_is_lost_with_the_connection_is_one_fault(self) -> None:
         self.server.dialogue.answers_at_once = False
@@ -609,7 +650,7 @@ class BreakTests(ViewerCase):
         self.pass_time(STALLED_S + 1)
 
         self.assertEqual(len(self.server.dialogues), 2)
-        self.assertEqual(self.server.dialogue.events[-1], ("play", self.place, 1.0))
+        self.assertEqual(self.server.dialogue.events[-1], ("play", BEHIND_15_S, 1.0))
 
     def test_frames_end_the_silence(self) -> None:
         self.pass_time(STALLED_S + 1)
