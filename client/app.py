@@ -31,7 +31,7 @@ from .window.window import Window
 _log = Logger()
 
 # How often Tk looks for keys and clicks, where no picture gives it occasion to.
-TK_INTERVAL_MS = 25
+TK_INTERVAL_MS = 40
 # How often the figures in the window are brought up to date, and the graphs.
 SHOW_INTERVAL_S = 0.2
 PANEL_INTERVAL_S = 0.25

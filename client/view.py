@@ -141,7 +141,7 @@ class View:
 
     Attributes:
         url: Of the stream, without user and password; empty before one is opened.
-        title: What the stream calls itself.
+        title: What the stream calls itself; empty where it tells none.
         state: The session's state.
         activity: What goes on.
         allowed: What the state and what is under way allow.

@@ -68,6 +68,7 @@ SHELL = {
 }
 WINDOW = {
     "window.address_line",
+    "window.card",
     "window.choices",
     "window.control_panel",
     "window.controls",

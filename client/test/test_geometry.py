@@ -8,6 +8,7 @@ from ..window.geometry import (
     arrangement,
     axis_top,
     fitting,
+    into_view,
     position_at,
     stretches,
 )
@@ -36,6 +37,18 @@ class FittingTests(SynchronousTestCase):
 
     def test_what_matters_less_is_not_shown_in_its_place(self) -> None:
         self.assertEqual(fitting([10, 50, 5], 20), 1)
+
+
+class ViewTests(SynchronousTestCase):
+    def test_what_is_seen_stays_where_it_is(self) -> None:
+        self.assertEqual(into_view(30, 50, 20, 100), 20)
+
+    def test_what_is_above_or_below_is_moved_to_the_nearer_edge(self) -> None:
+        self.assertEqual(into_view(10, 30, 20, 100), 10)
+        self.assertEqual(into_view(110, 130, 20, 100), 30)
+
+    def test_of_what_is_higher_than_the_view_the_upper_part_is_seen(self) -> None:
+        self.assertEqual(into_view(10, 300, 0, 100), 10)
 
 
 class BarTests(SynchronousTestCase):

@@ -62,6 +62,16 @@ class NameTests(SynchronousTestCase):
             window_title("rtsp://host/film.avi"), "mjpegd player - rtsp://host/film.avi"
         )
 
+    def test_the_title_of_a_stream_is_told_where_its_url_does_not_tell_it(self) -> None:
+        self.assertEqual(
+            window_title("rtsp://host/ch0", "Front door"),
+            "mjpegd player - rtsp://host/ch0 - Front door",
+        )
+        self.assertEqual(
+            window_title("rtsp://host/my%20film.avi", "my film"),
+            "mjpegd player - rtsp://host/my%20film.avi",
+        )
+
     def test_without_a_url_it_names_the_player(self) -> None:
         self.assertEqual(window_title(""), "mjpegd player")
 

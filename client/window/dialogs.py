@@ -5,90 +5,18 @@ from collections.abc import Callable
 from pathlib import Path
 from tkinter import ttk
 
+from typing_extensions import override
+
 from . import palette
+from .card import Card, Form
 from .controls import Controls, set_text
 from .keys import BINDINGS, Binding, Group
 
-_PAD = 16
-_GAP = 8
-_FIELD_CHARACTERS = 30
-_SENTENCE_WIDTH = 290
 _KEYS_WIDTH, _KEYS_HEIGHT = 380, 530
 _KEYS_TAB = 132
 
 
-class Card(tkinter.Frame):
-    """A card in the middle of the window.
-
-    Args:
-        root: The window.
-        controls: Makes buttons.
-        title: What it is about.
-        on_close: Called when it has gone.
-
-    Attributes:
-        body: What is on it, below the title.
-    """
-
-    def __init__(
-        self, root: tkinter.Tk, controls: Controls, title: str, on_close: Callable[[], None]
-    ) -> None:
-        theme = controls.theme
-        super().__init__(root, background=palette.BUTTON_HOVER, padx=theme.px(1), pady=theme.px(1))
-        self.theme = theme
-        self._on_close = on_close
-        inside = ttk.Frame(self, style="Panel.TFrame", padding=theme.px(_PAD))
-        inside.pack(fill="both", expand=True)
-        head = ttk.Frame(inside, style="Panel.TFrame")
-        head.pack(fill="x")
-        ttk.Label(head, text=title, style="Panel.Bold.TLabel").pack(side="left")
-        self.close_button = controls.button(head, "Panel.PanelTool", self.close, icon="close")
-        self.close_button.pack(side="right")
-        self.body = ttk.Frame(inside, style="Panel.TFrame")
-        self.body.pack(fill="both", expand=True, pady=(theme.px(_GAP), 0))
-
-    @property
-    def is_open(self) -> bool:
-        """It is on the screen."""
-        return bool(self.winfo_manager())
-
-    def close(self) -> None:
-        """Take it away."""
-        if self.is_open:
-            self.place_forget()
-            self._on_close()
-
-    def put(self, focus: tkinter.Misc) -> None:
-        """Put it on the screen, and the focus on a part of it."""
-        self.place(relx=0.5, rely=0.5, anchor="center")
-        self.tkraise()
-        focus.focus_set()
-
-    def add_field(self, name: str, hidden: str = "") -> ttk.Entry:
-        """A field with its name above it."""
-        ttk.Label(self.body, text=name, style="Panel.Dim.TLabel", font=self.theme.small).pack(
-            anchor="w", pady=(self.theme.px(_GAP), self.theme.px(2))
-        )
-        field = ttk.Entry(
-            self.body,
-            style="Panel.TEntry",
-            font=self.theme.text,
-            width=_FIELD_CHARACTERS,
-            show=hidden,
-        )
-        field.pack(fill="x")
-        return field
-
-    def add_sentence(self) -> ttk.Label:
-        """Room for a sentence."""
-        sentence = ttk.Label(
-            self.body, style="Panel.Dim.TLabel", wraplength=self.theme.px(_SENTENCE_WIDTH)
-        )
-        sentence.pack(anchor="w")
-        return sentence
-
-
-class LoginCard(Card):
+class LoginCard(Form):
     """Asks for a user and a password.
 
     Args:
@@ -98,7 +26,6 @@ class LoginCard(Card):
         on_close: Called when the card has gone.
 
     Attributes:
-        sentence: Who asks, and whether they were refused before.
         user: Where the user is typed.
         password: Where the password is typed.
         button: Logs in.
@@ -113,11 +40,9 @@ class LoginCard(Card):
     ) -> None:
         super().__init__(root, controls, "Log in", on_close)
         self._on_log_in = on_log_in
-        self.sentence = self.add_sentence()
         self.user = self.add_field("User")
         self.password = self.add_field("Password", hidden="•")
-        self.button = controls.button(self.body, "Panel.Setup", self._log_in, text="Log in")
-        self.button.pack(anchor="e", pady=(self.theme.px(2 * _GAP), 0))
+        self.button = self.add_button("Panel.Setup", self._log_in, "Log in")
         self.user.bind("<Return>", lambda _: self.password.focus_set())
         self.password.bind("<Return>", lambda _: self._log_in())
 
@@ -136,7 +61,7 @@ class LoginCard(Card):
             self._on_log_in(user, password)
 
 
-class RecordCard(Card):
+class RecordCard(Form):
     """Asks for the name of a file to record to.
 
     Args:
@@ -159,22 +84,15 @@ class RecordCard(Card):
     ) -> None:
         super().__init__(root, controls, "Record to a file", on_close)
         self._on_record = on_record
-        sentence = self.add_sentence()
         set_text(
-            sentence,
+            self.sentence,
             "Its name says what it becomes: .avi for other players, .mjpeg for the bare JPEGs,"
             " .Mjpeg for the laboratory.",
         )
         self.path = self.add_field("File")
-        self.button = controls.button(
-            self.body,
-            "Panel.Plain",
-            self._record,
-            icon="record",
-            colour=palette.PLAY,
-            text="Record",
+        self.button = self.add_button(
+            "Panel.Plain", self._record, "Record", icon="record", colour=palette.PLAY
         )
-        self.button.pack(anchor="e", pady=(self.theme.px(2 * _GAP), 0))
         self.path.bind("<Return>", lambda _: self._record())
 
     def ask(self, proposal: str) -> None:
@@ -205,7 +123,6 @@ class KeysCard(Card):
 
     def __init__(self, root: tkinter.Tk, controls: Controls, on_close: Callable[[], None]) -> None:
         super().__init__(root, controls, "Keys", on_close)
-        self._window = root
         self.page = self.theme.page(self.body, "Panel")
         scrollbar = ttk.Scrollbar(self.body, command=self.page.yview)
         tab = self.theme.px(_KEYS_TAB)
@@ -234,9 +151,11 @@ class KeysCard(Card):
 
     def open(self) -> None:
         """Show them, in as much of the window as is needed."""
-        margin = 2 * self.theme.px(_GAP)
         self.put(self.page)
+
+    @override
+    def fit(self, width: int, height: int) -> None:
         self.place(
-            width=min(self.theme.px(_KEYS_WIDTH), self._window.winfo_width() - margin),
-            height=min(self.theme.px(_KEYS_HEIGHT), self._window.winfo_height() - margin),
+            width=min(self.theme.px(_KEYS_WIDTH), width),
+            height=min(self.theme.px(_KEYS_HEIGHT), height),
         )

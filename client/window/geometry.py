@@ -42,6 +42,18 @@ def fitting(needs: Sequence[int], room: int) -> int:
     return len(needs)
 
 
+def into_view(top: int, bottom: int, view_top: int, view_height: int) -> int:
+    """Where a view of a page has to begin to show a part of it, moved no further than needed.
+
+    Args:
+        top: Where the part begins on the page, in pixels as all others.
+        bottom: Where it ends.
+        view_top: Where the view begins now.
+        view_height: How much of the page it shows.
+    """
+    return min(top, max(view_top, bottom - view_height))
+
+
 def along(position_s: float, duration_s: float, length: int) -> int:
     """How far along a bar of some pixels a media time is, never beyond its ends."""
     return round(min(max(position_s / duration_s, 0.0), 1.0) * length)

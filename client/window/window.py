@@ -11,9 +11,10 @@ from ..interfaces import Message
 from ..view import Actions, Activity, Newest, Sample, View
 from . import palette
 from .address_line import AddressLine, AskStreams
+from .card import Card
 from .control_panel import ControlPanel
 from .controls import Controls, Hint
-from .dialogs import Card, KeysCard, LoginCard, RecordCard
+from .dialogs import KeysCard, LoginCard, RecordCard
 from .geometry import Arrangement, arrangement
 from .keys import Command, command_of
 from .menus import MainMenu
@@ -142,7 +143,8 @@ class Window:
         old, self._view = self._view, view
         if view.url != old.url:
             self.address_line.set_text(view.url)
-            self._root.title(window_title(view.url))
+        if (view.url, view.title) != (old.url, old.title):
+            self._root.title(window_title(view.url, view.title))
         if view.notice != old.notice:
             self.picture.tell(view.notice)
         if view.frame_number is None:
@@ -380,8 +382,9 @@ class Window:
 
     def _rest(self) -> None:
         self._resting = ""
-        if self._root.winfo_pointery() >= self.control_panel.winfo_rooty():
-            self._wake()  # the pointer is on them
+        under = self._root.winfo_containing(*self._root.winfo_pointerxy())
+        if under is not None and str(under).startswith(str(self.control_panel)):
+            self._wake()  # The pointer is on them.
             return
         self.control_panel.place_forget()
         self._root.configure(cursor="none")

@@ -52,9 +52,10 @@ def percent_text(percent: float) -> str:
     return f"{percent:.1f} %" if 0 < abs(percent) < 9.95 else f"{percent:.0f} %"
 
 
-def window_title(url: str) -> str:
-    """For the title bar."""
-    return f"{PRODUCT} - {url}" if url else PRODUCT
+def window_title(url: str, title: str = "") -> str:
+    """For the title bar: what the stream calls itself is told where its URL does not tell it."""
+    told = [PRODUCT, url, "" if title in unquote(url) else title]
+    return " - ".join(filter(None, told))
 
 
 def name_in(url: str) -> str:

@@ -126,6 +126,9 @@ class WindowTestCase(TestCase, SystemTestCase):
         self.app = App(the_reactor(), self.root, settings, History(self.folder() / "history"))
         self.addCleanup(self.close)
         self.root.update()  # It is on the screen.
+        # Where a pointer leaves a window that becomes smaller, Tk gives the focus away.
+        self.root.event_generate("<Motion>", warp=True, x=1, y=1)
+        self.root.update()
         self.root.focus_force()  # No window manager gives it the focus.
 
     async def play(self, url: str = "", *options: str) -> None:

@@ -113,6 +113,35 @@ class LayoutTests(WindowTestCase):
         self.assertTrue(Box.of(picture).holds(Box.of(picture.strip)))
         self.assertFalse(is_cut(picture.sentence))
 
+    async def test_in_the_smallest_window_of_a_fine_screen_all_of_a_card_can_be_reached(
+        self,
+    ) -> None:
+        self.show(size=LEAST_SIZE, scaling=FINE)
+        window = self.app.window
+        window.ask_login("front door", was_tried=True)
+        card = window.login
+        self.root.update()
+        self.assertTrue(Box.of(self.root).holds(Box.of(card)))
+
+        for part in (card.user, card.password, card.button, card.user):
+            part.focus_set()
+            self.root.update()
+            self.assertTrue(Box.of(card.body).holds(Box.of(part)), part)
+
+    async def test_a_card_follows_the_size_of_the_window(self) -> None:
+        self.show(size="960x800", scaling=FINE)
+        card = self.app.window.login
+        self.app.window.ask_login("front door", was_tried=False)
+        self.root.update()
+        height = card.winfo_height()
+
+        for size, is_cut_short in ((LEAST_SIZE, True), ("960x800", False)):
+            self.root.geometry(size)
+            await self.until(
+                lambda: (card.winfo_height() < height) is is_cut_short,  # noqa: B023 - at once
+                f"card for {size}",
+            )
+
     async def test_cards_lie_within_a_small_window(self) -> None:
         for size, scaling in ((LEAST_SIZE, USUAL), ("960x800", FINE)):
             self.show(size=size, scaling=scaling)
