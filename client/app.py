@@ -22,7 +22,7 @@ from .history import History, history_path
 from .interfaces import Message, PlacedFrame
 from .making import Reactor, find_streams, in_thread_of, locate, make_keeper, make_viewer
 from .options import Settings
-from .pictures import Decoder, Picture
+from .pictures import Decoder, Picture, prepare_for_tk
 from .talk.location import Location
 from .view import Activity, Figures, State
 from .viewer import Audience
@@ -33,7 +33,7 @@ _log = Logger()
 # How often Tk looks for keys and clicks, where no picture gives it occasion to.
 TK_INTERVAL_MS = 40
 # How often the figures in the window are brought up to date, and the graphs.
-SHOW_INTERVAL_S = 0.2
+SHOW_INTERVAL_S = 0.25
 PANEL_INTERVAL_S = 0.25
 # So long a server may take to say goodbye before the window closes all the same.
 FAREWELL_S = 3.0
@@ -67,6 +67,7 @@ class App:
             settings, reactor, Audience(self._take, self._add_message, self._ask_login, self._dirty)
         )
         self._keeper = make_keeper(settings, reactor, self._viewer.tell)
+        prepare_for_tk()
         self._decoder = Decoder(in_thread_of(reactor), self._picture_size, self._show_picture)
         self._broken = 0
         self._is_dirty = True

@@ -6,6 +6,7 @@ from io import BytesIO
 from typing import Protocol, TypeVar
 
 from PIL import Image
+from PIL import _imaging as core  # `Image.core`, of which the type checker knows nothing.
 from PIL.JpegImagePlugin import JpegImageFile
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
@@ -117,6 +118,15 @@ class Decoder:
         frame, self._waiting = self._waiting, None
         if frame is not None:
             self._begin(frame)
+
+
+def prepare_for_tk() -> None:
+    """From now on Pillow makes pictures that Tk takes as they are, in the whole process.
+
+    Tk needs the pixels of a picture in one piece. Else each is copied into one before Tk, too,
+    copies it.
+    """
+    core.set_use_block_allocator(1)
 
 
 def decoded(jpeg: bytes, size: tuple[int, int], *, is_hurried: bool = False) -> Image.Image:

@@ -2,6 +2,7 @@
 
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import _imaging as core
 from twisted.logger import capturedLogs, formatEvent
 from twisted.trial.unittest import SynchronousTestCase
 from typing_extensions import override
@@ -10,7 +11,15 @@ from mjpegd.test.fakes import Crank, at_once
 from mjpegd.test.pictures import SOF0, number_of, picture, segments
 
 from ..interfaces import PlacedFrame, ReceivedFrame
-from ..pictures import HURRIED_FRAMES, Decoder, InThread, Picture, decoded, fitted
+from ..pictures import (
+    HURRIED_FRAMES,
+    Decoder,
+    InThread,
+    Picture,
+    decoded,
+    fitted,
+    prepare_for_tk,
+)
 
 SIZE = (64, 48)
 SIDES = st.integers(1, 10_000)
@@ -218,6 +227,18 @@ class DecodingTests(SynchronousTestCase):
             return
 
         self.assertEqual(image.mode, "RGB")
+
+
+class PreparationTests(SynchronousTestCase):
+    def test_pictures_are_the_same_in_one_piece(self) -> None:
+        before = [decoded(picture(9, (640, 480)), size) for size in (SIZE, (640, 480))]
+
+        prepare_for_tk()
+        self.addCleanup(core.set_use_block_allocator, 0)
+
+        for image in before:
+            self.assertEqual(decoded(picture(9, (640, 480)), image.size), image)
+            self.assertTrue(decoded(picture(9, (640, 480)), image.size).im.isblock())
 
 
 class FittingTests(SynchronousTestCase):
