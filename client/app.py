@@ -32,9 +32,11 @@ _log = Logger()
 
 # How often Tk looks for keys and clicks, where no picture gives it occasion to.
 TK_INTERVAL_MS = 40
-# How often the figures in the window are brought up to date, and the graphs.
+# How often the window is brought up to date, and the graphs; what is measured is drawn anew in
+# every so manieth turn only, for nobody reads faster.
 SHOW_INTERVAL_S = 0.25
 PANEL_INTERVAL_S = 0.25
+TURNS_PER_FIGURES = 2
 # So long a server may take to say goodbye before the window closes all the same.
 FAREWELL_S = 3.0
 
@@ -71,6 +73,8 @@ class App:
         self._decoder = Decoder(in_thread_of(reactor), self._picture_size, self._show_picture)
         self._broken = 0
         self._is_dirty = True
+        self._turns = 0
+        self._figures = self._viewer.figures()
         self._panel_s = 0.0
         self._is_closing = False
         self.closed: Deferred[None] = Deferred()
@@ -233,10 +237,14 @@ class App:
     def _show(self) -> None:
         self._is_dirty = False
         if not self._is_closing:
-            self.window.show(replace(self._viewer.view(), recording=self._keeper.path))
+            view = self._viewer.view()
+            self.window.show(replace(view, recording=self._keeper.path, figures=self._figures))
 
     def _refresh(self) -> None:
         self._viewer.skipped = self._decoder.skipped
+        if not self._turns % TURNS_PER_FIGURES:
+            self._figures = self._viewer.figures()
+        self._turns += 1
         if self._decoder.broken > self._broken:
             self._broken = self._decoder.broken
             self._viewer.tell("Frames come that are no pictures; the log says why.", is_error=True)

@@ -98,6 +98,15 @@ class Player:
         self.state = State.READY
         self.activity = Activity.ENDED
 
+    def stands_again(self) -> None:
+        """There is a session again, paused where the last one was: its picture is still there."""
+        self.activity = Activity.PAUSED
+        self._forget_fault()
+
+    def _forget_fault(self) -> None:
+        if self.notice is not None and self.notice.is_error:
+            self.notice = None
+
     def left(self, activity: Activity) -> None:
         """There is no session any more; another of the same stream goes on where it stood."""
         if self.state is State.PLAYING:
@@ -124,8 +133,7 @@ class Player:
         """A frame is due: where in the film it belongs. What kept it from coming is over."""
         if self.state is State.PLAYING and self.activity is not Activity.PLAYING:
             self.activity = Activity.PLAYING
-            if self.notice is not None and self.notice.is_error:
-                self.notice = None
+            self._forget_fault()
         self.has_played = True
         count, self._frame_count = self._frame_count, self._frame_count + 1
         if self._timeline is None:

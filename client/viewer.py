@@ -429,7 +429,7 @@ class Viewer:
         if not self._player.has_played:
             self._player.activity = Activity.READY
         elif self._wish.state is State.READY:
-            self._player.activity = Activity.PAUSED  # Its picture is on the screen already.
+            self._player.stands_again()
 
     async def _play(self) -> None:
         await self._start(self._wish.scale)

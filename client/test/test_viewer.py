@@ -621,6 +621,7 @@ class BreakTests(ViewerCase):
         self.pass_time(1)
 
         self.assert_is(State.READY, Activity.PAUSED)
+        self.assertEqual(self.notice, "")
 
     def test_of_a_paused_film_the_next_frame_is_fetched_when_it_plays_again(self) -> None:
         self.viewer.pause()

@@ -53,6 +53,7 @@ class ControlPanel(ttk.Frame):
         self._controls = controls
         self._act = act
         self._view = View()
+        self._wanted: object = None
         self._arranged: object = None
         self._is_recording = False
         theme = controls.theme
@@ -172,6 +173,11 @@ class ControlPanel(ttk.Frame):
         view, measure = self._view, self._controls.theme.text.measure
         times = times_text(view.position_s, view.duration_s)
         tools = self._tools()
+        # To measure what there is costs more than all the rest.
+        wanted = times, tools, view.scale, view.transport, self._row.winfo_width()
+        if wanted == self._wanted:
+            return
+        self._wanted = wanted
         needs = [tool.winfo_reqwidth() for tool in tools]
         room = self._row.winfo_width() - 2 * self._gap
         words = fitting([self._words_width + measure(times), *needs], room) > _TOOLS_BEFORE_WORDS

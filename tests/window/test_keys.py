@@ -230,10 +230,9 @@ class FullScreenTests(WindowTestCase):
     async def test_the_controls_rest_and_come_back_when_the_pointer_moves(self) -> None:
         self.show()
         picture, panel = self.app.window.picture, self.app.window.control_panel
+        self.key("f")
         # Elsewhere on the screen, and lower than the controls, as on another monitor.
         picture.event_generate("<Motion>", warp=True, x=50, y=picture.winfo_screenheight() - 9)
-
-        self.key("f")
         self.assertTrue(panel.winfo_manager())
         await self.until(lambda: not panel.winfo_manager(), "rest")
         picture.event_generate("<Motion>", x=60, y=60)
