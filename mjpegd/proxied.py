@@ -1,5 +1,6 @@
 """Connections that a proxy passes on: who comes is known when the proxy has said so."""
 
+from twisted.internet.abstract import isIPAddress, isIPv6Address
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import (
     IAddress,
@@ -112,7 +113,9 @@ class Unannounced(Protocol):
     def dataReceived(self, data: bytes) -> None:
         if self._protocol is None:
             self._patience.stop()
-            self._protocol = self._factory.buildProtocol(self.transport.getPeer())
+            ends = self.transport.getPeer(), self.transport.getHost()
+            if all(map(_is_sane, ends)):
+                self._protocol = self._factory.buildProtocol(ends[0])
             if self._protocol is None:
                 self.transport.abortConnection()
                 return
@@ -126,6 +129,12 @@ class Unannounced(Protocol):
         self._patience.stop()
         if self._protocol is not None:
             self._protocol.connectionLost(reason)
+
+
+def _is_sane(address: IAddress) -> bool:
+    """Whether it is one: Twisted takes whatever version 1 of the header has in its place."""
+    host = getattr(address, "host", None)
+    return host is None or isIPAddress(host) or isIPv6Address(host)
 
 
 def _has_tls_in_front(transport: StreamTransport) -> bool:

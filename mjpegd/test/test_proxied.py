@@ -47,6 +47,7 @@ class ProxiedTests(SynchronousTestCase):
         for said in (
             HEADER.replace(b"198.51", b"198.\xfd"),
             HEADER.replace(b"40000", b"4000o"),
+            HEADER.replace(PUBLIC.encode(), b"203.0\x01.1") + b"OPTIONS * RTSP/1.0\r\n\r\n",
             HEADER.replace(b"TCP4", b"TCP5"),
         ):
             self.assertTrue(self.connect(said).wire.is_closed, said)
