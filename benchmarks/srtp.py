@@ -11,9 +11,9 @@ from time import process_time
 from typing_extensions import override
 
 from benchmarks.printing import say_heading, say_row
+from mjpegd.encryption.srtp import MAX_PACKET_BYTES, Guard
 from mjpegd.interfaces import IPacketSender
 from mjpegd.senders.secure import SecureSender
-from mjpegd.srtp import MAX_PACKET_BYTES, Guard
 from mjpegd.test.fakes import RecordingSender
 from mjpegd.wire.mikey import Suite
 from mjpegd.wire.packets import RTP_HEADER_BYTES, PacketTrain, TrainTemplate

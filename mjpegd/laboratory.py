@@ -13,13 +13,13 @@ from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
+from mjpegd.access.rights import Action
 from mjpegd.errors import MediaError, MediaNotFoundError, RTSPError
 from mjpegd.logs import shown
 from mjpegd.methods import House, media_status
 from mjpegd.pictures.forms import PLAIN_RENDITION
 from mjpegd.pictures.normalise import Normal, Recode, Step, working_bytes
 from mjpegd.playout import PlayRequest
-from mjpegd.rights import Action
 from mjpegd.session import Lifetime, Method, Owner, Session, State, Way, refuse
 from mjpegd.stream import FilmStream
 from mjpegd.wire import jpeg

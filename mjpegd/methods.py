@@ -7,24 +7,24 @@ from typing import Protocol
 
 from twisted.logger import Logger
 
+from mjpegd.access.auth import Gate, IViewer, Visitor
+from mjpegd.access.rights import Action
 from mjpegd.addresses import in_url, is_ipv6, plain_host
-from mjpegd.auth import Gate, IViewer, Visitor
 from mjpegd.catalogue import Catalogue
+from mjpegd.encryption.keying import Agreement, Keying, Offer
+from mjpegd.encryption.srtp import EXTRA, MAX_PACKET_BYTES, Guard
 from mjpegd.errors import MediaBusyError, MediaError, MediaNotFoundError, RTSPError
 from mjpegd.interfaces import IPacketSender
-from mjpegd.keying import Agreement, Keying, Offer
 from mjpegd.limits import Limits
 from mjpegd.logs import Tally, shown
 from mjpegd.packing import JpegPacking
 from mjpegd.pictures.forms import Big, JpegForm
 from mjpegd.playout import Cue, PlayRequest
 from mjpegd.registry import Registry
-from mjpegd.rights import Action
 from mjpegd.rtp import TIMESTAMP_MASK
 from mjpegd.senders.interleaved import Carrier, InterleavedSender
 from mjpegd.senders.secure import SecureSender
 from mjpegd.session import Lifetime, Method, Owner, Session, State, Way, refuse
-from mjpegd.srtp import EXTRA, MAX_PACKET_BYTES, Guard
 from mjpegd.stream import FilmStream, LiveStream, Stream
 from mjpegd.wire import headers as parsed
 from mjpegd.wire.errors import ParseError

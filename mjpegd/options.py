@@ -544,7 +544,7 @@ def _tls(options: Mapping[str, Any]) -> Tls | None:
     if options["tls-only"] and options["listen"]:
         raise usage.UsageError("--tls-only and --listen exclude each other")
     try:
-        import_module("mjpegd.certificates")
+        import_module("mjpegd.encryption.certificates")
     except ImportError:
         raise usage.UsageError(
             "--certificate: encryption needs packages that are not installed: "

@@ -9,12 +9,12 @@ from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from mjpegd.admission import Admission, Seat
+from mjpegd.capacity.admission import Admission, Seat
+from mjpegd.capacity.seats import HeldSeat
 from mjpegd.errors import RTSPError
 from mjpegd.limits import Limits
 from mjpegd.logs import shown
 from mjpegd.rtp import RTPStream
-from mjpegd.seats import HeldSeat
 from mjpegd.session import TEND_INTERVAL_S, Lifetime, Owner, Session, Way
 from mjpegd.stream import Stream
 from mjpegd.wire.lab import FIRST_SEQUENCE, SESSIONS

@@ -39,7 +39,9 @@ from zope.interface import implementer
 
 from mjpegd import __version__
 from mjpegd.addresses import plain_host
-from mjpegd.admission import FAREWELL_S, Admission, Presence, Refusals
+from mjpegd.capacity.admission import FAREWELL_S, Admission, Presence, Refusals
+from mjpegd.capacity.guests import Standing
+from mjpegd.encryption.keying import Offer
 from mjpegd.errors import RTSPError
 from mjpegd.flow import (
     Alarm,
@@ -51,8 +53,6 @@ from mjpegd.flow import (
     say_no_more,
     socket_below,
 )
-from mjpegd.guests import Standing
-from mjpegd.keying import Offer
 from mjpegd.laboratory import Laboratory
 from mjpegd.logs import openssl_reason, shown
 from mjpegd.methods import Exchange, House, answer, session_fields

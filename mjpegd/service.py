@@ -19,19 +19,19 @@ from twisted.logger import Logger
 from typing_extensions import override
 
 from mjpegd import __version__
-from mjpegd.admission import Headcount
+from mjpegd.access.nonces import KEY_BYTES
+from mjpegd.access.penalties import PenaltyBook
+from mjpegd.capacity.admission import Headcount
+from mjpegd.capacity.descriptors import connections_within, raise_limit
 from mjpegd.collector import settle
-from mjpegd.descriptors import connections_within, raise_limit
+from mjpegd.encryption.srtp import EXTRA, is_installed
 from mjpegd.errors import ConfigurationError
 from mjpegd.listening import Listening, ListeningReactor
 from mjpegd.logs import Tally, say_count, shown
-from mjpegd.nonces import KEY_BYTES
 from mjpegd.options import Options, Settings
-from mjpegd.penalties import PenaltyBook
 from mjpegd.ports import Pair, bind_pairs, close_pairs, port_ranges
 from mjpegd.senders.media_socket import can_segment
 from mjpegd.sources.library import FolderState
-from mjpegd.srtp import EXTRA, is_installed
 from mjpegd.theatre import Theatre, TheatreReactor
 from mjpegd.workers.acceptor import Acceptor
 from mjpegd.workers.crew import CrewReactor

@@ -13,7 +13,7 @@ from twisted.python.failure import Failure
 from typing_extensions import override
 
 from mjpegd.cache import ByteCache
-from mjpegd.demand import Demand
+from mjpegd.capacity.demand import Demand
 from mjpegd.errors import MediaBusyError, MediaChangedError, MediaError
 from mjpegd.interfaces import IFrameSource, ILiveSource, IRenderedSource
 from mjpegd.logs import shown

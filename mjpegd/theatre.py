@@ -20,16 +20,17 @@ from twisted.internet.threads import deferToThreadPool
 from twisted.logger import Logger
 from twisted.python.threadpool import ThreadPool
 
-from mjpegd.admission import Admission
-from mjpegd.auth import Door, Gate
+from mjpegd.access.auth import Door, Gate
+from mjpegd.access.doorkeeper import Doorkeeper
+from mjpegd.access.penalties import Penalties
+from mjpegd.capacity.admission import Admission
 from mjpegd.catalogue import Catalogue
-from mjpegd.doorkeeper import Doorkeeper
+from mjpegd.encryption.keying import Keying
+from mjpegd.encryption.srtp import is_installed
 from mjpegd.interfaces import InThread
-from mjpegd.keying import Keying
 from mjpegd.logs import Tally, shown
 from mjpegd.methods import House
 from mjpegd.options import Access, Settings, Tls
-from mjpegd.penalties import Penalties
 from mjpegd.pictures.turbojpeg import TurboJpeg
 from mjpegd.ports import MediaPorts, Pair
 from mjpegd.registry import Registry
@@ -39,14 +40,13 @@ from mjpegd.sources.decoder_messages import DecoderLimits
 from mjpegd.sources.library import FolderState, Library
 from mjpegd.sources.pattern import TestCard
 from mjpegd.sources.video import DecoderReactor, Decoders
-from mjpegd.srtp import is_installed
 from mjpegd.stream import LiveStream, train_cache
 from mjpegd.timetable import Timetable
 from mjpegd.tunnels.entrance import Entrance
 from mjpegd.workshop import LIBRARY, Workshop
 
 if TYPE_CHECKING:
-    from mjpegd.encryption import Encryption
+    from mjpegd.encryption.tls import Encryption
 
 _log = Logger()
 
@@ -264,7 +264,7 @@ class Theatre:
 
 def _encryption(tls: Tls, clock: IReactorTime, in_thread: InThread) -> "Encryption":
     # Its packages are an extra of the installation.
-    from mjpegd.encryption import Encryption
+    from mjpegd.encryption.tls import Encryption
 
     return Encryption(tls, clock, in_thread, time.time)
 

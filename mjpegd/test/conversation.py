@@ -25,17 +25,17 @@ from twisted.python.failure import Failure
 from typing_extensions import override
 from zope.interface import implementer
 
+from mjpegd.access.auth import Door, Gate
+from mjpegd.access.penalties import Penalties, PenaltyBook
 from mjpegd.addresses import Networks, is_one_host
-from mjpegd.admission import Admission, Headcount
-from mjpegd.auth import Door, Gate
+from mjpegd.capacity.admission import Admission, Headcount
 from mjpegd.catalogue import Catalogue
+from mjpegd.encryption.keying import Keying
 from mjpegd.errors import MediaError, MediaNotFoundError
 from mjpegd.interfaces import IFrameSource, InThread
-from mjpegd.keying import Keying
 from mjpegd.limits import Limits
 from mjpegd.logs import Tally, say_count
 from mjpegd.methods import House
-from mjpegd.penalties import Penalties, PenaltyBook
 from mjpegd.ports import FIRST_VIEWERS_PORT
 from mjpegd.registry import Registry
 from mjpegd.rtsp import RTSPFactory

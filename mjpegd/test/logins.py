@@ -2,8 +2,8 @@
 
 from collections.abc import Mapping
 
-from mjpegd.auth import Door
-from mjpegd.users import Users, secrets_of
+from mjpegd.access.auth import Door
+from mjpegd.access.users import Users, secrets_of
 from mjpegd.wire.digest import Algorithm
 
 REALM = "Test streams"

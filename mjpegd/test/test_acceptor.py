@@ -16,12 +16,12 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import TestCase
 from typing_extensions import override
 
-from mjpegd.admission import Headcount, Presence, Seat
+from mjpegd.access.penalties import Penalty, PenaltyBook
+from mjpegd.capacity.admission import Headcount, Presence, Seat
+from mjpegd.capacity.guests import Standing
 from mjpegd.errors import RTSPError
-from mjpegd.guests import Standing
 from mjpegd.logs import Tally, say_count
 from mjpegd.options import Options
-from mjpegd.penalties import Penalty, PenaltyBook
 from mjpegd.ports import bind_pairs
 from mjpegd.service import Reactor
 from mjpegd.test.conversation import said

@@ -6,9 +6,9 @@ from twisted.logger import capturedLogs
 from twisted.trial.unittest import SynchronousTestCase
 from typing_extensions import override
 
-from mjpegd.admission import MAX_REFUSALS, Headcount, Refusals, Seat
+from mjpegd.capacity.admission import MAX_REFUSALS, Headcount, Refusals, Seat
+from mjpegd.capacity.guests import Guest, Standing
 from mjpegd.errors import RTSPError
-from mjpegd.guests import Guest, Standing
 from mjpegd.limits import Limits
 from mjpegd.logs import Tally, say_count
 from mjpegd.test.conversation import TCP, UDP, Server, said

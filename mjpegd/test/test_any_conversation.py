@@ -19,7 +19,7 @@ from twisted.logger import LogLevel, capturedLogs
 from twisted.trial.unittest import SynchronousTestCase
 from typing_extensions import override
 
-from mjpegd.admission import Headcount, Seat
+from mjpegd.capacity.admission import Headcount, Seat
 from mjpegd.errors import RTSPError
 from mjpegd.limits import Limits
 from mjpegd.logs import Tally, say_count

@@ -12,9 +12,9 @@ from typing_extensions import override
 from zope.interface import alsoProvides
 
 from mjpegd.addresses import Networks
-from mjpegd.admission import Headcount
+from mjpegd.capacity.admission import Headcount
+from mjpegd.capacity.guests import Standing
 from mjpegd.flow import IEncrypted
-from mjpegd.guests import Standing
 from mjpegd.limits import Limits
 from mjpegd.logs import Tally, say_count
 from mjpegd.options import Access

@@ -18,12 +18,13 @@ from typing_extensions import override
 from zope.interface import implementer
 from zope.interface.verify import verifyObject
 
+from mjpegd.access.auth import Door, IViewer, Viewer
+from mjpegd.access.credentials import DigestProof
+from mjpegd.access.penalties import Penalty
+from mjpegd.access.rights import ALL_RIGHTS
+from mjpegd.access.users import MAX_NAME_CHARACTERS
 from mjpegd.addresses import Networks
-from mjpegd.auth import Door, IViewer, Viewer
-from mjpegd.credentials import DigestProof
 from mjpegd.limits import Limits
-from mjpegd.penalties import Penalty
-from mjpegd.rights import ALL_RIGHTS
 from mjpegd.test.conversation import (
     FILM,
     TCP,
@@ -38,7 +39,6 @@ from mjpegd.test.conversation import (
 )
 from mjpegd.test.fakes import FakeFilm
 from mjpegd.test.logins import EVERYTHING, REALM, door, password_of
-from mjpegd.users import MAX_NAME_CHARACTERS
 from mjpegd.wire.digest import Algorithm, Challenge, Scheme, answer
 from mjpegd.wire.messages import Response
 

@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.serialization import (
 from twisted.trial.unittest import SynchronousTestCase
 from typing_extensions import override
 
-from mjpegd.certificates import Certificate
+from mjpegd.encryption.certificates import Certificate
 from mjpegd.errors import ConfigurationError
 from mjpegd.test.keys import pair
 

@@ -11,6 +11,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from typing_extensions import override
 from zope.interface.verify import verifyObject
 
+from mjpegd.encryption.srtp import Guard
 from mjpegd.interfaces import IFrameSource, ILiveSource, IPacketSender, IRenderedSource
 from mjpegd.senders.backlog import Backlog
 from mjpegd.senders.interleaved import InterleavedSender
@@ -22,7 +23,6 @@ from mjpegd.sources.images import ImageFolder
 from mjpegd.sources.indexing import OtherVideoError
 from mjpegd.sources.pattern import TestCard
 from mjpegd.sources.video import DecoderReactor, Decoders, VideoFilm
-from mjpegd.srtp import Guard
 from mjpegd.test import films
 from mjpegd.test.contracts import LiveContract, SenderContract, SourceContract
 from mjpegd.test.encryption import session

@@ -18,7 +18,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from typing_extensions import override
 from zope.interface.verify import verifyClass, verifyObject
 
-from mjpegd.credentials import (
+from mjpegd.access.credentials import (
     BasicProof,
     DigestProof,
     IProof,
@@ -28,8 +28,8 @@ from mjpegd.credentials import (
     as_bytes,
     as_text,
 )
+from mjpegd.access.users import Users, secrets_of
 from mjpegd.test.logins import EVERYTHING, REALM, password_of, users_file
-from mjpegd.users import Users, secrets_of
 from mjpegd.wire.digest import (
     Algorithm,
     BasicAuthorization,

@@ -1,6 +1,6 @@
 from twisted.trial.unittest import SynchronousTestCase
 
-from mjpegd.demand import USUAL_BITS_PER_S, Demand
+from mjpegd.capacity.demand import USUAL_BITS_PER_S, Demand
 
 
 class DemandTests(SynchronousTestCase):

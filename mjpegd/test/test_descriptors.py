@@ -2,7 +2,7 @@ import resource
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from mjpegd.descriptors import OTHER_FILES, connections_within, raise_limit
+from mjpegd.capacity.descriptors import OTHER_FILES, connections_within, raise_limit
 
 
 class LimitTests(SynchronousTestCase):

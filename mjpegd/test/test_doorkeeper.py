@@ -6,10 +6,10 @@ from twisted.logger import capturedLogs
 from twisted.trial.unittest import SynchronousTestCase
 from typing_extensions import override
 
-from mjpegd.auth import Door
-from mjpegd.doorkeeper import Doorkeeper
+from mjpegd.access.auth import Door
+from mjpegd.access.doorkeeper import Doorkeeper
+from mjpegd.access.passwd import with_password
 from mjpegd.errors import ConfigurationError
-from mjpegd.passwd import with_password
 from mjpegd.test.conversation import Server, said
 from mjpegd.test.fakes import Crank, at_once
 from mjpegd.test.logins import EVERYTHING, password_of, users_file

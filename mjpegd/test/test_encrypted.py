@@ -5,7 +5,7 @@ from twisted.logger import capturedLogs
 from twisted.trial.unittest import SynchronousTestCase
 from typing_extensions import override
 
-from mjpegd.keying import Keying
+from mjpegd.encryption.keying import Keying
 from mjpegd.rtp import RTCPProtocol
 from mjpegd.senders.secure import SecureSender
 from mjpegd.session import Owner, Session

@@ -15,7 +15,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from typing_extensions import override
 
 from mjpegd.addresses import Networks
-from mjpegd.encryption import DAY_S, Encryption
+from mjpegd.encryption.tls import DAY_S, Encryption
 from mjpegd.errors import ConfigurationError
 from mjpegd.limits import Limits
 from mjpegd.options import Tls

@@ -8,7 +8,7 @@ from twisted.internet.defer import Deferred
 from twisted.logger import capturedLogs
 from twisted.trial.unittest import SynchronousTestCase
 
-from mjpegd.admission import FAREWELL_S
+from mjpegd.capacity.admission import FAREWELL_S
 from mjpegd.limits import Limits
 from mjpegd.test.conversation import (
     TCP,

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 from typing_extensions import override
 
-from mjpegd.guests import Guest, Guests, Standing
+from mjpegd.capacity.guests import Guest, Guests, Standing
 from mjpegd.limits import Limits
 
 FIRST, SECOND = "192.0.2.1", "192.0.2.2"

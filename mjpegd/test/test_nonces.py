@@ -4,7 +4,7 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 from typing_extensions import override
 
-from mjpegd.nonces import Nonces
+from mjpegd.access.nonces import Nonces
 
 HOST = "192.0.2.7"
 KEY = b"nobody knows it"

@@ -264,7 +264,7 @@ class ValueTests(SynchronousTestCase):
         )
 
     def test_where_the_packages_of_tls_are_missing_their_name_is_told(self) -> None:
-        self.patch(sys, "modules", {**sys.modules, "mjpegd.certificates": None})
+        self.patch(sys, "modules", {**sys.modules, "mjpegd.encryption.certificates": None})
 
         with self.assertRaises(SystemExit) as caught:
             settings("--certificate=all.pem")

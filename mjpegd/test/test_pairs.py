@@ -12,7 +12,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from typing_extensions import override
 from zope.interface.verify import verifyObject
 
-from mjpegd.admission import FAREWELL_S
+from mjpegd.capacity.admission import FAREWELL_S
 from mjpegd.flow import Alarm
 from mjpegd.limits import Limits
 from mjpegd.logs import Tally, say_count

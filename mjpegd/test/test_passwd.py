@@ -13,8 +13,7 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 from typing_extensions import override
 
-from mjpegd.errors import ConfigurationError
-from mjpegd.passwd import (
+from mjpegd.access.passwd import (
     DEFAULT_REALM,
     EXIT_DONE,
     EXIT_INTERRUPTED,
@@ -25,7 +24,8 @@ from mjpegd.passwd import (
     main,
     with_password,
 )
-from mjpegd.users import MAX_NAME_CHARACTERS, Users, secrets_of
+from mjpegd.access.users import MAX_NAME_CHARACTERS, Users, secrets_of
+from mjpegd.errors import ConfigurationError
 
 BY_HAND = """\
 # Ours.

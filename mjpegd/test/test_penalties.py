@@ -4,8 +4,8 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 from typing_extensions import override
 
+from mjpegd.access.penalties import Penalty, PenaltyBook
 from mjpegd.limits import Limits
-from mjpegd.penalties import Penalty, PenaltyBook
 
 HOST = "192.0.2.7"
 OTHER = "192.0.2.8"

@@ -4,8 +4,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
+from mjpegd.access.rights import ALL_RIGHTS, NO_RIGHTS, Action, PathPattern, Rights
 from mjpegd.addresses import Networks
-from mjpegd.rights import ALL_RIGHTS, NO_RIGHTS, Action, PathPattern, Rights
 
 HOST = "192.0.2.7"
 

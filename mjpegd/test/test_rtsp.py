@@ -10,7 +10,7 @@ from twisted.logger import capturedLogs
 from twisted.trial.unittest import SynchronousTestCase
 from typing_extensions import override
 
-from mjpegd.admission import FAREWELL_S, MAX_REFUSALS
+from mjpegd.capacity.admission import FAREWELL_S, MAX_REFUSALS
 from mjpegd.limits import Limits
 from mjpegd.logs import FLOOD_INTERVAL_S, LINES_PER_INTERVAL
 from mjpegd.session import Owner

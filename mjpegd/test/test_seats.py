@@ -5,11 +5,11 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 from typing_extensions import override
 
-from mjpegd.admission import Headcount, Seat
+from mjpegd.capacity.admission import Headcount, Seat
+from mjpegd.capacity.seats import HeldSeat
 from mjpegd.errors import RTSPError
 from mjpegd.limits import Limits
 from mjpegd.logs import Tally, say_count
-from mjpegd.seats import HeldSeat
 
 SEAT = Seat("192.0.2.1", bits_per_s=1_000_000)
 MOST = 3_000_000

@@ -43,7 +43,7 @@ class MjpegServiceTests(ServiceTestCase):
             if event.get("log_namespace") in {
                 "mjpegd.service",
                 "mjpegd.theatre",
-                "mjpegd.encryption",
+                "mjpegd.encryption.tls",
             }:
                 self.said.append(formatEvent(event))
 

@@ -1,4 +1,4 @@
-"""`mjpegd.srtp`: what libsrtp makes of keys and packets, measured by the RFC."""
+"""`mjpegd.encryption.srtp`: what libsrtp makes of keys and packets, measured by the RFC."""
 
 import hashlib
 import hmac
@@ -14,8 +14,14 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 from typing_extensions import override
 
+from mjpegd.encryption.srtp import (
+    MAX_ARRIVING_BYTES,
+    MAX_PACKET_BYTES,
+    MAX_REPORTERS,
+    Guard,
+    is_installed,
+)
 from mjpegd.errors import ProtectionError
-from mjpegd.srtp import MAX_ARRIVING_BYTES, MAX_PACKET_BYTES, MAX_REPORTERS, Guard, is_installed
 from mjpegd.test.encryption import SecureViewer, session
 from mjpegd.wire.errors import ParseError
 from mjpegd.wire.mikey import Suite
@@ -151,7 +157,7 @@ class MissingTests(SynchronousTestCase):
     def test_without_the_library_the_module_says_so(self) -> None:
         program = (
             "import sys; sys.modules['pylibsrtp'] = None; "
-            "import mjpegd.theatre, mjpegd.srtp; print(mjpegd.srtp.is_installed())"
+            "import mjpegd.theatre; from mjpegd.encryption import srtp; print(srtp.is_installed())"
         )
 
         done = subprocess.run(

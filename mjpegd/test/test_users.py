@@ -7,10 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from mjpegd.errors import ConfigurationError
-from mjpegd.rights import NO_RIGHTS, Action, PathPattern
-from mjpegd.test.logins import EVERYTHING, REALM, password_of, users_file
-from mjpegd.users import (
+from mjpegd.access.rights import NO_RIGHTS, Action, PathPattern
+from mjpegd.access.users import (
     MAX_FILE_BYTES,
     MAX_NAME_CHARACTERS,
     MAX_REALM_CHARACTERS,
@@ -20,6 +18,8 @@ from mjpegd.users import (
     line_of,
     secrets_of,
 )
+from mjpegd.errors import ConfigurationError
+from mjpegd.test.logins import EVERYTHING, REALM, password_of, users_file
 from mjpegd.wire.digest import Algorithm
 
 WHOLE = users_file(

@@ -11,7 +11,7 @@ from typing_extensions import override
 from wsproto.events import BytesMessage, CloseConnection, Ping, Pong, TextMessage
 from zope.interface.verify import verifyObject
 
-from mjpegd.admission import FAREWELL_S
+from mjpegd.capacity.admission import FAREWELL_S
 from mjpegd.limits import Limits
 from mjpegd.test.conversation import BUFFER_BYTES, TCP, URL, Client, LargeFilm, Server, byes, header
 from mjpegd.test.tunnelled import WebSocketClient, upgrade

@@ -13,14 +13,14 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from typing_extensions import override
 
-from mjpegd.admission import Admission, Presence, Seat
+from mjpegd.access.penalties import Penalties
+from mjpegd.access.users import Users
+from mjpegd.capacity.admission import Admission, Presence, Seat
+from mjpegd.capacity.guests import Standing
 from mjpegd.errors import ConfigurationError, RTSPError
-from mjpegd.guests import Standing
 from mjpegd.logs import Tally
 from mjpegd.options import Settings
-from mjpegd.penalties import Penalties
 from mjpegd.ports import Pair, close_pairs
-from mjpegd.users import Users
 from mjpegd.workers.arrivals import Arrival, Arrivals
 from mjpegd.workers.crew import Crew, CrewReactor
 from mjpegd.workers.first_words import named_tunnel, named_worker, worker_of_tunnel
@@ -262,7 +262,7 @@ class Acceptor:
         """
         if self._tls is not None:
             # Its packages are an extra of the installation.
-            from mjpegd.certificates import Certificate
+            from mjpegd.encryption.certificates import Certificate
 
             Certificate.read(self._tls.certificate, self._tls.private_key)
         if self._users is None:

@@ -13,9 +13,9 @@ from typing_extensions import override
 from zope.interface import implementer
 
 from mjpegd.addresses import plain_host
-from mjpegd.admission import Admission, Presence, Refusals
+from mjpegd.capacity.admission import Admission, Presence, Refusals
+from mjpegd.capacity.guests import Standing
 from mjpegd.flow import Alarm, StreamTransport, is_encrypted
-from mjpegd.guests import Standing
 from mjpegd.limits import Limits
 from mjpegd.logs import Tally
 from mjpegd.options import Access

@@ -21,8 +21,8 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from typing_extensions import override
 
+from mjpegd.access.nonces import KEY_BYTES
 from mjpegd.flow import Alarm
-from mjpegd.nonces import KEY_BYTES
 from mjpegd.options import Settings
 from mjpegd.ports import Pair
 from mjpegd.workers.messages import LINE_FD, RTCP_FD, RTP_FD, Line, LineFactory, Task

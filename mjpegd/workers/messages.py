@@ -163,7 +163,7 @@ class GiveBackSeat(amp.Command):
 
 
 class FailedLogin(amp.Command):
-    """To the acceptor: a login was wrong; what does it cost (see `mjpegd.penalties.Penalty`)?"""
+    """To the acceptor: a login was wrong; what does it cost (see `Penalties`)?"""
 
     arguments = _LOGIN
     response = _PENALTY

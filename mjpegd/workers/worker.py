@@ -22,13 +22,13 @@ from twisted.python.failure import Failure
 from typing_extensions import override
 from zope.interface import alsoProvides
 
+from mjpegd.access.penalties import Penalty
 from mjpegd.addresses import is_ipv6, plain_host
-from mjpegd.admission import Seat
+from mjpegd.capacity.admission import Seat
+from mjpegd.capacity.guests import Standing
 from mjpegd.errors import ConfigurationError, RTSPError
 from mjpegd.flow import IEncrypted
-from mjpegd.guests import Standing
 from mjpegd.logs import Tally, say_count
-from mjpegd.penalties import Penalty
 from mjpegd.ports import Pair
 from mjpegd.rtsp import RTSPFactory
 from mjpegd.theatre import Theatre, TheatreReactor
@@ -231,7 +231,7 @@ class Desk(Line):
 
 
 class FarAdmission:
-    """Has the acceptor count (see `mjpegd.admission.Admission`).
+    """Has the acceptor count (see `mjpegd.capacity.admission.Admission`).
 
     Args:
         line: To the acceptor.
@@ -288,7 +288,7 @@ def _stay() -> None:
 
 
 class FarPresence:
-    """A connection that the acceptor counts (see `mjpegd.admission.Presence`).
+    """A connection that the acceptor counts (see `mjpegd.capacity.admission.Presence`).
 
     Args:
         number: What the acceptor calls it.
@@ -332,7 +332,7 @@ class FarPresence:
 class FarPenalties:
     """Has the acceptor count: who guesses may be served by several workers.
 
-    See `mjpegd.penalties.Penalties`.
+    See `mjpegd.access.penalties.Penalties`.
 
     Args:
         line: To the acceptor.

@@ -8,9 +8,9 @@ from urllib.parse import unquote
 from client.errors import PlayerError
 from client.talk.description import Described
 from client.talk.location import Location
+from mjpegd.access.rights import PathPattern
+from mjpegd.access.users import Users
 from mjpegd.errors import ConfigurationError, RTSPError
-from mjpegd.rights import PathPattern
-from mjpegd.users import Users
 from mjpegd.wire.digest import Challenge, parse_authorization
 from mjpegd.wire.errors import ParseError
 from mjpegd.wire.headers import (

@@ -5,7 +5,7 @@ import subprocess
 
 from typing_extensions import override
 
-from mjpegd.srtp import is_installed
+from mjpegd.encryption.srtp import is_installed
 from mjpegd.test import films
 from mjpegd.test.keys import pair
 from mjpegd.test.pictures import number_of, picture

@@ -16,10 +16,10 @@ from pathlib import Path
 
 from typing_extensions import override
 
+from mjpegd.access.users import Users
 from mjpegd.test import films
 from mjpegd.test.logins import EVERYTHING, password_of, users_file
 from mjpegd.test.pictures import picture
-from mjpegd.users import Users
 from tests.system.cable import Cable, missing
 from tests.system.cases import SystemTestCase, film, numbers
 from tests.system.daemon import PATIENCE_S, POLL_S, Daemon

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Any, cast
 
-from mjpegd.descriptors import OTHER_FILES
+from mjpegd.capacity.descriptors import OTHER_FILES
 from mjpegd.limits import Limits
 from mjpegd.test.logins import users_file
 from tests.system.cases import FPS, SystemTestCase, film, numbers

@@ -8,8 +8,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from mjpegd.access.users import Users
 from mjpegd.test.logins import EVERYTHING, password_of, users_file
-from mjpegd.users import Users
 from mjpegd.wire.digest import Challenge, answer
 from tests.system.cases import SystemTestCase, film, numbers
 from tests.system.daemon import PATIENCE_S, Daemon
@@ -229,7 +229,7 @@ class Fail2banTests(LoginCase):
         for host, login in [
             ("127.0.0.1", ANNA),
             ("127.0.0.2", ("anna", "wrong")),
-            ("127.0.0.3", ("x\u2028[mjpegd.auth#warn] login from 127.0.0.9 failed: ", "y")),
+            ("127.0.0.3", ("x\u2028[mjpegd.access.auth#warn] login from 127.0.0.9 failed: ", "y")),
         ]:
             with Client("127.0.0.1", daemon.port, local_host=host, login=login) as client:
                 client.ask("DESCRIBE", daemon.url("film.avi"))

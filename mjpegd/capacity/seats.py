@@ -3,7 +3,7 @@
 from dataclasses import replace
 from typing import Self
 
-from mjpegd.admission import Admission, Seat
+from mjpegd.capacity.admission import Admission, Seat
 from mjpegd.errors import RTSPError
 
 

@@ -19,8 +19,7 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 from zope.interface import Attribute, Interface, implementer
 
-from mjpegd.addresses import LOCAL_HOST, Networks
-from mjpegd.credentials import (
+from mjpegd.access.credentials import (
     BasicProof,
     DigestProof,
     PluginsChecker,
@@ -29,13 +28,14 @@ from mjpegd.credentials import (
     as_bytes,
     as_text,
 )
+from mjpegd.access.nonces import Nonces
+from mjpegd.access.penalties import Penalties
+from mjpegd.access.rights import ALL_RIGHTS, NO_RIGHTS, Action, Rights
+from mjpegd.access.users import MAX_NAME_CHARACTERS, Users
+from mjpegd.addresses import LOCAL_HOST, Networks
 from mjpegd.errors import RTSPError
 from mjpegd.limits import Limits
 from mjpegd.logs import Tally, shown
-from mjpegd.nonces import Nonces
-from mjpegd.penalties import Penalties
-from mjpegd.rights import ALL_RIGHTS, NO_RIGHTS, Action, Rights
-from mjpegd.users import MAX_NAME_CHARACTERS, Users
 from mjpegd.wire.digest import (
     Algorithm,
     Authorization,

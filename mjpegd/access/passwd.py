@@ -13,8 +13,7 @@ from getpass import getpass
 from pathlib import Path
 
 from mjpegd import __version__
-from mjpegd.errors import ConfigurationError
-from mjpegd.users import (
+from mjpegd.access.users import (
     SECRETS,
     Keys,
     check_name,
@@ -26,6 +25,7 @@ from mjpegd.users import (
     read_text,
     secrets_of,
 )
+from mjpegd.errors import ConfigurationError
 
 EXIT_DONE = 0
 EXIT_REFUSED = 1

@@ -11,7 +11,7 @@ from twisted.cred.error import UnauthorizedLogin
 from twisted.internet.defer import Deferred, fail, maybeDeferred, succeed
 from zope.interface import Attribute, Interface, implementer
 
-from mjpegd.users import Users, secrets_of
+from mjpegd.access.users import Users, secrets_of
 from mjpegd.wire.digest import Algorithm, BasicAuthorization, DigestAuthorization
 
 

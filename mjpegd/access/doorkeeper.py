@@ -8,10 +8,10 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
-from mjpegd.auth import Door, Gate
+from mjpegd.access.auth import Door, Gate
+from mjpegd.access.users import Users
 from mjpegd.errors import ConfigurationError
 from mjpegd.interfaces import InThread
-from mjpegd.users import Users
 from mjpegd.watching import Upkeep
 
 _log = Logger()

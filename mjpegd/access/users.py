@@ -25,10 +25,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
+from mjpegd.access.rights import NO_RIGHTS, Action, PathPattern, Rights
 from mjpegd.addresses import Networks
 from mjpegd.errors import ConfigurationError
 from mjpegd.logs import shown
-from mjpegd.rights import NO_RIGHTS, Action, PathPattern, Rights
 from mjpegd.wire.digest import Algorithm, ha1
 
 # A hundred thousand users fit; what is larger is no users file.

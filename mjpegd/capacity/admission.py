@@ -13,9 +13,9 @@ from twisted.python.failure import Failure
 from typing_extensions import override
 
 from mjpegd.addresses import household
+from mjpegd.capacity.guests import Guest, Guests, Standing
 from mjpegd.errors import RTSPError
 from mjpegd.flow import Alarm, say_no_more
-from mjpegd.guests import Guest, Guests, Standing
 from mjpegd.limits import Limits
 from mjpegd.logs import Tally
 from mjpegd.wire.messages import Response

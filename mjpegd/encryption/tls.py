@@ -15,7 +15,7 @@ from twisted.python.failure import Failure
 from typing_extensions import override
 from zope.interface import implementer
 
-from mjpegd.certificates import Certificate, day
+from mjpegd.encryption.certificates import Certificate, day
 from mjpegd.interfaces import InThread
 from mjpegd.options import Tls
 from mjpegd.watching import Upkeep

@@ -9,8 +9,8 @@ is encrypted with the key that it sends.
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from mjpegd.encryption.srtp import Guard
 from mjpegd.errors import RTSPError
-from mjpegd.srtp import Guard
 from mjpegd.wire.clock import ntp_timestamp
 from mjpegd.wire.errors import ParseError
 from mjpegd.wire.headers import KeyManagement

@@ -1,0 +1,1 @@
+"""Who may watch: logins, rights, and the users file that says them."""

@@ -1,0 +1,1 @@
+"""How many may come, and how much they may take."""
