@@ -29,6 +29,8 @@ FILMS = {"640x480": (24, 70), "1280x720": (30, 77)}
 TRANSPORTS = ("udp", "tcp")
 START_S = 60.0
 ANSWER_S = 30.0
+# A worker that has not begun yet says nothing.
+ASK_AGAIN_S = 5.0
 # A receiver that needs more of its core may be what is slow.
 BUSY_PERCENT = 80
 TITLES = (
@@ -178,17 +180,22 @@ class Server:
         self, number: signal.Signals, answer: re.Pattern[str], lines: int
     ) -> list[re.Match[str]]:
         """Send it a signal, and wait for so many lines in its log that answer."""
-        said = self._log.stat().st_size
-        os.kill(self._pid, number)
         until_s = time.monotonic() + ANSWER_S
         while time.monotonic() < until_s:
-            with self._log.open(encoding="utf-8") as file:
-                file.seek(said)
-                found = list(answer.finditer(file.read()))
-            if len(found) >= lines:
-                return found
-            time.sleep(0.05)
+            said = self._log.stat().st_size
+            os.kill(self._pid, number)
+            again_s = time.monotonic() + ASK_AGAIN_S
+            while time.monotonic() < again_s:
+                found = list(answer.finditer(self._said_since(said)))
+                if len(found) >= lines:
+                    return found
+                time.sleep(0.05)
         raise SystemExit(f"the server does not answer {number.name}")
+
+    def _said_since(self, position: int) -> str:
+        with self._log.open(encoding="utf-8") as file:
+            file.seek(position)
+            return file.read()
 
     def _pids(self) -> list[int]:
         """The process that was started, and those that it started."""

@@ -24,12 +24,19 @@ def main() -> None:
     running = cast(Reactor, reactor)  # the stubs know the reactor as the least that there is
     running.seconds = time.monotonic  # type: ignore[method-assign]  # meant to be replaced
     globalLogBeginner.beginLoggingTo([Teller(sys.stdout.buffer)], redirectStandardIO=False)
-    worker = Worker(task, running, (socket.socket(fileno=RTP_FD), socket.socket(fileno=RTCP_FD)))
+    worker = Worker(task, running, (_inherited(RTP_FD), _inherited(RTCP_FD)))
     # The reactor takes signals for itself when it starts to run.
     running.callWhenRunning(_leave_signals_to_the_acceptor)
     running.callWhenRunning(settle)
     running.callWhenRunning(worker.start, socket.socket(fileno=LINE_FD))
     running.run()
+
+
+def _inherited(descriptor: int) -> socket.socket:
+    """A socket of the acceptor's. Python takes it for one that blocks, and makes its copies so."""
+    sock = socket.socket(fileno=descriptor)
+    sock.setblocking(False)
+    return sock
 
 
 def _leave_signals_to_the_acceptor() -> None:

@@ -92,9 +92,12 @@ class SystemTestCase(SynchronousTestCase):
         host: str = "127.0.0.1",
         port: int | None = None,
         login: tuple[str, str] | None = None,
+        timeout_s: float = 5.0,
     ) -> Client:
-        """A client with a session in state READY."""
-        client = Client(host, daemon.port if port is None else port, login=login)
+        """A client with a session in state READY; `timeout_s` is what an answer may take."""
+        client = Client(
+            host, daemon.port if port is None else port, login=login, timeout_s=timeout_s
+        )
         self.addCleanup(client.close)
         shown = "localhost" if host.startswith("/") else in_url(host, daemon.port)
         client.open(f"rtsp://{shown}/{name}", over_tcp=over_tcp)

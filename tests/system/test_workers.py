@@ -12,6 +12,7 @@ from mjpegd.test import films
 from mjpegd.test.pictures import number_of, picture
 from mjpegd.wire.lab import FIRST_SEQUENCE
 from mjpegd.wire.packets import RTPPacket
+from mjpegd.workers.worker import TELL_INTERVAL_S
 from tests.system.cases import SystemTestCase, film, numbers
 from tests.system.daemon import PATIENCE_S, POLL_S, Daemon
 from tests.system.test_daemon import TRACEBACK
@@ -249,6 +250,7 @@ class LimitTests(WorkersTestCase):
         for client in idle:
             self.addCleanup(client.close)
             self.assertEqual(client.ask("OPTIONS", "*").status, 200)
+            time.sleep(1.5 * TELL_INTERVAL_S)  # the acceptor knows the order of requests by then
 
         newest = self.viewer(daemon, "testcard")
 
