@@ -110,8 +110,10 @@ class Audience:
 
         Raises:
             LoginDenied: Nobody, or not from there.
+            NotImplementedError: Something else than a viewer is wanted (see IRealm).
         """
         if IViewer not in interfaces:
+            # What twisted.cred asks of a realm that does not know an interface.
             raise NotImplementedError("there are viewers and nothing else")
         viewer = None if isinstance(avatarId, tuple) else self.viewer(as_text(avatarId))
         if viewer is None or not viewer.rights[0].reach(str(mind)):

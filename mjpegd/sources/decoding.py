@@ -734,7 +734,8 @@ def _reason(error: Exception) -> bytes:
     return (text or type(error).__name__).encode(errors="replace")
 
 
-# What follows is what a process does to itself, so tests start one.
+# What follows is what a process does to itself for good (its rights, its limits, its standard
+# streams), so tests start one, whose lines are not counted.
 
 
 def give_up_rights(limits: DecoderLimits) -> None:  # pragma: no cover -- see above

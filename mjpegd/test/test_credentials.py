@@ -100,7 +100,7 @@ class CheckerCase(SynchronousTestCase):
     """What is true of every checker; `checker` says of which."""
 
     def checker(self) -> ICredentialsChecker:
-        raise NotImplementedError
+        raise NotImplementedError  # each checker's test case fills this in
 
     def asked(self, proof: Proof) -> "Deferred[bytes | tuple[()]]":
         return self.checker().requestAvatarId(proof)
