@@ -1,15 +1,8 @@
 """The RTSP protocol of one connection, and its factory.
 
-Bytes become messages here, in order and within limits; what they mean is told in
-`mjpegd.methods` and `mjpegd.laboratory`. A connection is at each moment in one phase:
-
-    BETWEEN   raw: one byte tells an interleaved packet (``$``) from the first line of a request
-    HEAD      lines, up to the empty one; the laboratory's clients may leave that out
-    BODY      raw, as many bytes as Content-Length said
-    HTTP      what comes is not RTSP, or not yet: `mjpegd.tunnels` has it
-    OVER      nothing is read any more
-
-One request is answered before the next is looked at, so that answers keep their order.
+What it says is taken apart by `mjpegd.hearing`; what that means is told in `mjpegd.methods` and
+`mjpegd.laboratory`. Here it is let in and counted, answered, and closed. One request is answered
+before the next is looked at, so that answers keep their order.
 
 Where a connection has become a tunnel, what comes on it, or on another one, is taken out of its
 wrapping by an inlet, and heard here as if it had come without.
@@ -19,7 +12,6 @@ import socket
 from contextlib import suppress
 from dataclasses import replace
 from email.utils import formatdate
-from enum import Enum, auto
 
 from twisted.internet.address import IPv4Address, IPv6Address
 from twisted.internet.defer import Deferred, succeed
@@ -32,7 +24,6 @@ from twisted.internet.interfaces import (
 )
 from twisted.internet.protocol import Protocol, ServerFactory, connectionDone
 from twisted.logger import Logger
-from twisted.protocols.basic import LineReceiver
 from twisted.python.failure import Failure
 from typing_extensions import override
 from zope.interface import implementer
@@ -43,16 +34,8 @@ from mjpegd.capacity.admission import FAREWELL_S, Admission, Presence, Refusals
 from mjpegd.capacity.guests import Standing
 from mjpegd.encryption.keying import Offer
 from mjpegd.errors import RTSPError
-from mjpegd.flow import (
-    Alarm,
-    Allowance,
-    Outflow,
-    Patience,
-    StreamTransport,
-    is_encrypted,
-    say_no_more,
-    socket_below,
-)
+from mjpegd.flow import Alarm, Outflow, is_encrypted, say_no_more, socket_below
+from mjpegd.hearing import Halt, Hearing, Phase
 from mjpegd.laboratory import Laboratory
 from mjpegd.logs import openssl_reason, shown
 from mjpegd.methods import Exchange, House, answer, session_fields
@@ -61,15 +44,7 @@ from mjpegd.session import Lifetime, Session
 from mjpegd.tunnels.bearer import Envelope, Inlet
 from mjpegd.tunnels.entrance import Entrance
 from mjpegd.wire.errors import ParseError
-from mjpegd.wire.lab import SILENCE_S, Dialect, End, dialect
-from mjpegd.wire.messages import (
-    Headers,
-    Request,
-    Response,
-    content_length,
-    is_http,
-)
-from mjpegd.wire.packets import INTERLEAVED_MAGIC
+from mjpegd.wire.messages import Headers, Request, Response
 from mjpegd.wire.reports import parse_compound
 from mjpegd.wire.tunnels import HTTPError
 from mjpegd.wire.urls import without_userinfo
@@ -80,30 +55,10 @@ SERVER = f"mjpegd/{__version__}"
 CHANNELS = 256
 # After so many seconds of silence the system asks, so often, whether the client is still there.
 KEEP_ALIVE = {"TCP_KEEPIDLE": 30, "TCP_KEEPINTVL": 10, "TCP_KEEPCNT": 3}
-# A laboratory client sends a request in one piece; after this, nothing more will come of it.
-INCOMPLETE_S = 2.0
-
-
-class Phase(Enum):
-    """What the next bytes of a connection are; see the module's docstring."""
-
-    BETWEEN = auto()
-    HEAD = auto()
-    BODY = auto()
-    HTTP = auto()
-    OVER = auto()
-
-
-class Halt(Enum):
-    """Why nothing more is read for now; reading goes on when no reason is left."""
-
-    ANSWERING = auto()
-    TOO_FAST = auto()
-    UNREAD = auto()
 
 
 @implementer(IHalfCloseableProtocol)
-class RTSPProtocol(LineReceiver):
+class RTSPProtocol(Hearing):
     """One connection of a client.
 
     Args:
@@ -112,12 +67,10 @@ class RTSPProtocol(LineReceiver):
         presence: The connection, as it is counted.
     """
 
-    transport: StreamTransport
     factory: "RTSPFactory"
-    # Lines end in CRLF, or in LF alone: the laboratory's, and people with telnet.
-    delimiter = b"\n"
 
     def __init__(self, house: House, clock: IReactorTime, presence: Presence) -> None:
+        super().__init__(house.limits, clock)
         self.house = house
         self._presence = presence
         self._is_stranger = house.gate.needs_login
@@ -131,30 +84,11 @@ class RTSPProtocol(LineReceiver):
         self.offer: Offer | None = None
         self.is_tunnel = False
         self._outflow = Outflow(self._has_room)
-        self._clock = clock
-        self._limits = house.limits
-        self.MAX_LENGTH = house.limits.line_bytes
-        self._phase = Phase.BETWEEN
-        self._raw = bytearray()
-        self._lines: list[bytes] = []
-        self._head_bytes = 0
-        self._request: Request | None = None
-        self._body_bytes = 0
-        self._laboratory: Laboratory | None = None
         self._inlet: Inlet | None = None
-        self._source: IPushProducer | None = None
         self._is_needed = False
-        self._halts: set[Halt] = set()
         self._is_answering = False
-        self._is_hearing = False
         self._has_said_all = False
-        self._patience = Patience(clock, house.limits, self._too_slow, self._idle)
-        self._silence = Alarm(clock)
         self._farewell = Alarm(clock)
-        limits, now_s = house.limits, clock.seconds()
-        self._request_allowance = Allowance(limits.requests_per_s, limits.request_burst, now_s)
-        self._packet_allowance = Allowance(limits.packets_per_s, limits.packet_burst, now_s)
-        self._slowness = Alarm(clock)
         self._rest = Alarm(clock)
         self._resting: Deferred[None] | None = None
         self._unread_bytes = 0
@@ -171,23 +105,21 @@ class RTSPProtocol(LineReceiver):
                 self.transport.setTcpNoDelay(True)
                 self._keep_alive()
         self._outflow.connect(self.transport)
-        self.setRawMode()
-        self._patience.completed()
+        self.begin_hearing()
         if self._is_stranger:
-            self._login.set(self._limits.login_s, self._not_logged_in)
+            self._login.set(self.house.limits.login_s, self._not_logged_in)
         self._presence.give_way = self._give_way
 
     @override
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         if not reason.check(ConnectionClosed):
             self._tls_failed(reason)
-        self._phase = Phase.OVER
-        alarms = (self._patience, self._silence, self._slowness, self._rest, self._farewell)
-        for waiting in (*alarms, self._login):
-            waiting.stop()
+        self.stop_hearing()
+        for alarm in (self._rest, self._farewell, self._login):
+            alarm.stop()
         self._wake()
         self._leave_sessions()
-        self._laboratory = None
+        self.laboratory = None
         self._outflow.stopProducing()
         self._presence.leaves()
         if self._inlet is not None:
@@ -250,8 +182,8 @@ class RTSPProtocol(LineReceiver):
         for session in list(self.sessions.values()):
             session.detach(self)
         self.sessions.clear()
-        if self._laboratory is not None:
-            self._laboratory.close()
+        if self.laboratory is not None:
+            self.laboratory.close()
 
     def _carried(self) -> list[Session]:
         """The sessions whose packets travel on this connection; others were only named on it."""
@@ -269,7 +201,7 @@ class RTSPProtocol(LineReceiver):
     @property
     def _has_session(self) -> bool:
         """It has one, or another connection that may have one cannot do without it."""
-        laboratory = self._laboratory
+        laboratory = self.laboratory
         has_laboratory = laboratory is not None and laboratory.has_session
         return bool(self.sessions) or has_laboratory or self._is_needed
 
@@ -285,10 +217,10 @@ class RTSPProtocol(LineReceiver):
 
     def _give_way(self) -> None:
         """There is no room, and this connection is longest without a request or session."""
-        if self._phase is Phase.HTTP:
+        if self.phase is Phase.HTTP:
             self.refuse_http(HTTPError(503, "There is no room left for who waits."))
         else:
-            self.send_response(Response(503), self._known_cseq())
+            self.send_response(Response(503), self.known_cseq())
             self.hang_up()
         self.transport.loseConnection()
 
@@ -296,11 +228,6 @@ class RTSPProtocol(LineReceiver):
         if self._is_stranger:
             _log.debug("{peer} has not logged in for too long", peer=self.host)
             self.hang_up()
-
-    @property
-    def is_open(self) -> bool:
-        """Something can still be sent."""
-        return self._phase is not Phase.OVER
 
     @property
     def _client(self) -> str:
@@ -323,8 +250,8 @@ class RTSPProtocol(LineReceiver):
         if self.is_jammed:
             self._unread_bytes += len(data)
         self._outflow.write(data)
-        if self._unread_bytes > self._limits.unread_answer_bytes:
-            self._halt(Halt.UNREAD)
+        if self._unread_bytes > self.house.limits.unread_answer_bytes:
+            self.halt(Halt.UNREAD)
 
     def hang_up(self) -> None:
         """Read nothing more, and close when all is written.
@@ -337,10 +264,8 @@ class RTSPProtocol(LineReceiver):
         self._leave_sessions()
         if self._inlet is not None:
             self._inlet.closing()
-        self._phase = Phase.OVER
+        self.stop_hearing()
         self.transport.unregisterProducer()
-        self._silence.stop()
-        self._patience.stop()
         self._login.stop()
         if self._has_said_all:
             self.transport.loseConnection()
@@ -353,13 +278,13 @@ class RTSPProtocol(LineReceiver):
         self._unread_bytes = 0
         for session in self._carried():
             session.way.sender.flush()
-        self._resume(Halt.UNREAD)
+        self.resume(Halt.UNREAD)
 
-    # --- reading --------------------------------------------------------------------------
+    # --- what is heard --------------------------------------------------------------------
 
     @override
     def dataReceived(self, data: bytes) -> None:
-        if not self._is_hearing:  # what is left of a piece comes here again
+        if not self.is_hearing:  # what is left of a piece comes here again
             # The reactor reads from all who have sent something before it looks at the time.
             self.house.catch_up()
         if self._inlet is None:
@@ -367,62 +292,14 @@ class RTSPProtocol(LineReceiver):
         elif self.is_open:
             self._inlet.received(data)
 
+    @override
     def hear(self, data: bytes) -> None:
-        """More of what the client says has come, on this connection or through a tunnel."""
-        is_first, self._is_hearing = not self._is_hearing, True
-        try:
-            self._hear(data)
-        finally:
-            self._is_hearing = not is_first
-
-    def _hear(self, data: bytes) -> None:
-        if not self.is_open:
-            return
         for session in self._carried():
             session.touch()
-        if self._laboratory is not None and data.strip():
-            self._patience.begun()
-        super().dataReceived(data)
-        self._watch_silence()
+        super().hear(data)
 
     @override
-    def rawDataReceived(self, data: bytes) -> None:
-        self._raw += data
-        while self._raw and not self._halts and self._take_raw():
-            pass
-
-    def _take_raw(self) -> bool:
-        """Take what the first byte begins; False where more has to come, or lines follow."""
-        if self._phase is Phase.BODY:
-            return self._take_body()
-        if self._phase is not Phase.BETWEEN:
-            return False
-        if self._raw[:1] == INTERLEAVED_MAGIC:
-            return self._take_packet()
-        if self._raw[0] in b"\r\n":  # some clients pad messages with line ends
-            del self._raw[:1]
-            return True
-        if not self._raw[:1].isalpha():
-            # A TLS handshake begins with 0x16, and has no line end to wait for.
-            self._refuse_and_close(400, "what begins is no request, and may be TLS")
-            return False
-        self._begin_head()
-        return False
-
-    def _take_packet(self) -> bool:
-        """Take one interleaved packet; False while it is incomplete."""
-        size = 4 + int.from_bytes(self._raw[2:4], "big")
-        if len(self._raw) < 4 or len(self._raw) < size:
-            self._patience.begun()
-            return False
-        channel, payload = self._raw[1], bytes(self._raw[4:size])
-        del self._raw[:size]
-        self._patience.completed()
-        self._spend(self._packet_allowance)
-        self._received_packet(channel, payload)
-        return True
-
-    def _received_packet(self, channel: int, payload: bytes) -> None:
+    def packet_received(self, channel: int, payload: bytes) -> None:
         for session in self._carried():
             if channel == session.way.channels[1]:
                 try:
@@ -430,110 +307,40 @@ class RTSPProtocol(LineReceiver):
                 except ParseError:
                     self.house.tally.count(MALFORMED_RTCP)
 
-    def _begin_head(self) -> None:
-        self._phase = Phase.HEAD
-        self._lines = []
-        self._head_bytes = 0
-        self._patience.begun()
-        waiting = bytes(self._raw)
-        self._raw.clear()
-        self.setLineMode()
-        self.hear(waiting)
+    @override
+    def laboratory_begins(self) -> Laboratory:
+        return Laboratory(self)
 
     @override
-    def lineReceived(self, line: bytes) -> None:
-        if self._phase is not Phase.HEAD:
-            return
-        if self._laboratory is not None:
-            self._laboratory_line(line)
-            return
-        if not line.rstrip(b"\r"):
-            self._head_ended()
-            return
-        self._head_bytes += len(line)
-        self._lines.append(line)
-        if len(self._lines) > self._limits.header_lines:
-            self._refuse_and_close(413, f"more than {self._limits.header_lines} header lines")
-        elif self._head_bytes > self._limits.header_bytes:
-            self._refuse_and_close(413, f"more than {self._limits.header_bytes} header bytes")
-        elif not self._is_http and dialect(self._lines, End.OPEN) is Dialect.LABORATORY:
-            self._speak_laboratory(End.OPEN)
+    def settle(self) -> None:
+        super().settle()
+        self._stands()
 
     @override
-    def lineLengthExceeded(self, line: bytes) -> None:
-        if self._phase is Phase.HEAD:
-            status = 413 if self._lines else 414
-            self._refuse_and_close(status, f"a line of more than {self.MAX_LENGTH} bytes")
-
-    @property
-    def _is_http(self) -> bool:
-        """The request that is being read is one of HTTP."""
-        return bool(self._lines) and is_http(self._lines[0].rstrip(b"\r"))
-
-    def _head_ended(self) -> None:
-        if self._is_http:
-            self._speak_http()
-            return
-        if dialect(self._lines, End.EMPTY_LINE) is Dialect.LABORATORY:
-            self._speak_laboratory(End.EMPTY_LINE)
-            return
-        lines = [line.rstrip(b"\r") for line in self._lines]
-        try:
-            request = Request.parse_head(lines)
-            self._body_bytes = content_length(request.headers)
-        except ParseError as fault:
-            # Where a message that cannot be read ends, nobody knows.
-            self._refuse_and_close(400, str(fault))
-            return
-        if self._body_bytes > self._limits.body_bytes:
-            self._refuse_and_close(413, f"a body of more than {self._limits.body_bytes} bytes")
-            return
-        self.setRawMode()
-        if self._body_bytes:
-            self._request = request
-            self._phase = Phase.BODY
+    def fell_idle(self) -> None:
+        if self._has_session:
+            # Sessions have their own rules; the connection lives at least as long.
+            self.wait_again()
         else:
-            self._complete(request)
-
-    def _take_body(self) -> bool:
-        if len(self._raw) < self._body_bytes or self._request is None:
-            return False
-        body = bytes(self._raw[: self._body_bytes])
-        del self._raw[: self._body_bytes]
-        self._complete(replace(self._request, body=body))
-        return True
-
-    def _complete(self, request: Request) -> None:
-        self._phase = Phase.BETWEEN
-        self.settle()
-        self._answer(request)
+            _log.debug("{peer} said nothing for too long", peer=self.host)
+            self.hang_up()
 
     # --- HTTP, and what is inside of it -----------------------------------------------------
 
-    def _speak_http(self) -> None:
-        """A request of HTTP is complete; what its length says of a body is fictitious."""
-        rest = self.clearLineBuffer()
-        lines = [line.rstrip(b"\r") for line in self._lines]
+    @override
+    def http_received(self, request: Request, rest: bytes) -> None:
         try:
-            request = Request.parse_head(lines)
-            self._phase = Phase.HTTP
-            self.settle()
             self._inlet = self.factory.entrance.enter(request, self)
-        except ParseError as fault:
-            self.refuse_http(HTTPError(400, f"This request cannot be read: {fault}."))
         except HTTPError as refusal:
             self.refuse_http(refusal)
         else:
-            self._lines = []
             self._inlet.received(rest)
 
     def converse(self, source: IPushProducer, envelope: Envelope | None = None) -> None:
         """Speak RTSP with whom this source listens to (see `mjpegd.tunnels.bearer.Bearer`)."""
         self.is_tunnel = True
-        self._source = source
         self._outflow.envelope = envelope
-        self._phase = Phase.BETWEEN
-        self.setRawMode()
+        self.begin_hearing(source)
 
     def write_through(self, data: bytes) -> None:
         """Send bytes of a tunnel's own, behind all else."""
@@ -544,10 +351,6 @@ class RTSPProtocol(LineReceiver):
         """Stay as long as the connection that needs this one (see `mjpegd.tunnels.bearer`)."""
         self._is_needed = True
         self._stands()
-
-    def spend_frame(self) -> None:
-        """A frame of a tunnel was taken: above the rate, they are read more slowly."""
-        self._spend(self._packet_allowance)
 
     def refuse_http(self, fault: HTTPError) -> None:
         """Answer in HTTP that there is no tunnel, and close."""
@@ -561,55 +364,10 @@ class RTSPProtocol(LineReceiver):
         self.send_response(fault.to_response(), None)
         self.hang_up()
 
-    # --- the laboratory's dialect ---------------------------------------------------------
-
-    def _watch_silence(self) -> None:
-        """A message that may be the laboratory's ends when nothing follows it."""
-        self._silence.stop()
-        if self._phase is Phase.HEAD and not self._halts:
-            self._silence.set(SILENCE_S, self._fell_silent)
-
-    def _fell_silent(self) -> None:
-        rest = self.clearLineBuffer()
-        if self._laboratory is not None:
-            rest = self._laboratory.silence(rest)
-        elif self._lines or rest:
-            lines = [*self._lines, rest] if rest else self._lines
-            if dialect(lines, End.SILENCE) is Dialect.LABORATORY:
-                rest = self._speak_laboratory(End.SILENCE, rest)
-        if rest.strip():
-            self._patience.begun()
-            super().dataReceived(rest)
-        if self._laboratory is not None and self._laboratory.has_begun(rest) and not self._halts:
-            self._silence.set(INCOMPLETE_S, self._stayed_silent)
-
-    def _stayed_silent(self) -> None:
-        """What misses something misses it for good: the client waits for an answer."""
-        if self._laboratory is not None:
-            self._laboratory.give_up(self.clearLineBuffer())
-
-    def _speak_laboratory(self, end: End, rest: bytes = b"") -> bytes:
-        """From here on the connection is the laboratory's; what of `rest` is not complete."""
-        self._laboratory = Laboratory(self)
-        lines, self._lines = self._lines, []
-        for line in lines:
-            self._laboratory.line(line)
-        if end is End.EMPTY_LINE:
-            self._laboratory.line(b"")
-        return self._laboratory.silence(rest) if end is End.SILENCE else rest
-
-    def _laboratory_line(self, line: bytes) -> None:
-        if self._laboratory is None:
-            return
-        if not line.strip():
-            # Of many empty lines only the first means anything.
-            super().dataReceived(self.clearLineBuffer().lstrip(b"\r\n"))
-        if not self._laboratory.line(line):
-            self._refuse_and_close(413, "a laboratory message of too many lines")
-
     # --- answering ------------------------------------------------------------------------
 
-    def _answer(self, request: Request) -> None:
+    @override
+    def request_received(self, request: Request) -> None:
         exchange = Exchange(request, self, self.house, self.house.gate.everyone)
         response = Deferred.fromCoroutine(answer(exchange)).addErrback(self._refused, exchange)
         self.wait_for(response.addCallback(self._answered, exchange))
@@ -620,12 +378,12 @@ class RTSPProtocol(LineReceiver):
         done.addErrback(self._broke)
         done.addCallback(lambda _: self._dealt_with())
         if self._is_answering:
-            self._halt(Halt.ANSWERING)
+            self.halt(Halt.ANSWERING)
 
     def _dealt_with(self) -> None:
         self._is_answering = False
         self._stands()
-        self._resume(Halt.ANSWERING)
+        self.resume(Halt.ANSWERING)
 
     def _refused(self, failure: Failure, exchange: Exchange) -> Response:
         fault = failure.value
@@ -650,7 +408,7 @@ class RTSPProtocol(LineReceiver):
         return Response(fault.status, Headers(fields), fault.body)
 
     def _answered(self, response: Response, exchange: Exchange) -> None:
-        if not self._is_hearing:  # it has waited for something, as many others may have
+        if not self.is_hearing:  # it has waited for something, as many others may have
             self.house.catch_up()
         if exchange.viewer.name is not None:
             self._is_stranger = False
@@ -669,8 +427,9 @@ class RTSPProtocol(LineReceiver):
         data = replace(response, headers=Headers([*fields, *response.headers])).to_bytes()
         self.write(data)
 
-    def _refuse_and_close(self, status: int, reason: str) -> None:
-        if self._phase is Phase.HEAD and self._is_http:
+    @override
+    def cut_off(self, status: int, reason: str) -> None:
+        if self.is_reading_http:
             self.refuse_http(HTTPError(status, f"There is {reason}."))
             return
         if self.house.tally.passes("more clients cut off"):
@@ -680,73 +439,8 @@ class RTSPProtocol(LineReceiver):
                 status=status,
                 reason=shown(reason),
             )
-        self.send_response(Response(status), self._known_cseq())
+        self.send_response(Response(status), self.known_cseq())
         self.hang_up()
-
-    def _known_cseq(self) -> str | None:
-        """The number of a request that could not be read to its end, if it came."""
-        for line in self._lines:
-            name, _, value = line.partition(b":")
-            number = value.strip()
-            if name.strip().lower() == b"cseq" and number.isdigit() and len(number) <= 10:
-                return number.decode("ascii")
-        return None
-
-    # --- reading more slowly --------------------------------------------------------------
-
-    @override
-    def pauseProducing(self) -> None:
-        self.paused = True
-        (self._source or self.transport).pauseProducing()
-
-    @override
-    def resumeProducing(self) -> None:
-        self.paused = False
-        (self._source or self.transport).resumeProducing()
-        self.hear(b"")
-
-    def _halt(self, why: Halt) -> None:
-        if not self._halts:
-            self.pauseProducing()
-        self._halts.add(why)
-
-    def _resume(self, why: Halt) -> None:
-        if why not in self._halts:
-            return
-        self._halts.discard(why)
-        if not self._halts and self.is_open:
-            # What was taken raw is older than what LineReceiver, which still pauses, has.
-            waiting = bytes(self._raw) + self.clearLineBuffer()
-            self._raw.clear()
-            super().dataReceived(waiting)
-            self.resumeProducing()
-
-    def _spend(self, allowance: Allowance) -> None:
-        """What comes above the rate is read more slowly; a burst is taken at once."""
-        wait_s = allowance.spend(self._clock.seconds())
-        if wait_s:
-            self._halt(Halt.TOO_FAST)
-            self._slowness.set(wait_s, self._resume, Halt.TOO_FAST)
-
-    # --- deadlines ------------------------------------------------------------------------
-
-    def settle(self) -> None:
-        """A request is complete: from now on silence is what is limited."""
-        self._spend(self._request_allowance)
-        if self.is_open:
-            self._patience.completed()
-            self._stands()
-
-    def _idle(self) -> None:
-        if self._has_session:
-            # Sessions have their own rules; the connection lives at least as long.
-            self._patience.completed()
-        else:
-            _log.debug("{peer} said nothing for too long", peer=self.host)
-            self.hang_up()
-
-    def _too_slow(self) -> None:
-        self._refuse_and_close(408, "a request was begun and not completed")
 
     # --- interleaved channels -------------------------------------------------------------
 

@@ -133,7 +133,7 @@ class FloorTests(SynchronousTestCase):
             {"registry"},
             {"methods"},
             {"laboratory", "tunnels.bearer"},
-            {"tunnels.pairs", "tunnels.websocket"},
+            {"hearing", "tunnels.pairs", "tunnels.websocket"},
             {"tunnels.entrance"},
             {"rtsp"},
             {"options"},
