@@ -15,8 +15,9 @@ from twisted.python.failure import Failure
 
 from mjpegd.access.rights import Action
 from mjpegd.errors import MediaError, MediaNotFoundError, RTSPError
+from mjpegd.exchange import House
 from mjpegd.logs import shown
-from mjpegd.methods import House, media_status
+from mjpegd.methods import media_status
 from mjpegd.pictures.forms import PLAIN_RENDITION
 from mjpegd.pictures.normalise import Normal, Recode, Step, working_bytes
 from mjpegd.playout import PlayRequest

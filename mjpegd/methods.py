@@ -2,36 +2,25 @@
 
 import re
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, replace
-from typing import Protocol
+from dataclasses import replace
 
 from twisted.logger import Logger
 
-from mjpegd.access.auth import Gate, IViewer, Visitor
 from mjpegd.access.rights import Action
-from mjpegd.addresses import in_url, is_ipv6, plain_host
-from mjpegd.catalogue import Catalogue
-from mjpegd.encryption.keying import Agreement, Keying, Offer
-from mjpegd.encryption.srtp import EXTRA, MAX_PACKET_BYTES, Guard
+from mjpegd.addresses import is_ipv6
 from mjpegd.errors import MediaBusyError, MediaError, MediaNotFoundError, RTSPError
-from mjpegd.interfaces import IPacketSender
-from mjpegd.limits import Limits
-from mjpegd.logs import Tally, shown
-from mjpegd.packing import JpegPacking
+from mjpegd.exchange import Exchange
+from mjpegd.logs import shown
 from mjpegd.pictures.forms import Big, JpegForm
 from mjpegd.playout import Cue, PlayRequest
-from mjpegd.registry import Registry
 from mjpegd.rtp import TIMESTAMP_MASK
-from mjpegd.senders.interleaved import Carrier, InterleavedSender
-from mjpegd.senders.secure import SecureSender
-from mjpegd.session import Lifetime, Method, Owner, Session, State, Way, refuse
+from mjpegd.session import Method, Session, State, refuse
 from mjpegd.stream import FilmStream, LiveStream, Stream
+from mjpegd.ways import SECURE_PROFILE, choose_way, transport_fields
 from mjpegd.wire import headers as parsed
 from mjpegd.wire.errors import ParseError
-from mjpegd.wire.headers import Lower, NptRange, RTPInfo, SessionHeader, Transport
-from mjpegd.wire.jpeg_payload import MIN_PAYLOAD_BYTES
+from mjpegd.wire.headers import NptRange, RTPInfo, SessionHeader
 from mjpegd.wire.messages import Headers, Request, Response
-from mjpegd.wire.packets import RTP_HEADER_BYTES
 from mjpegd.wire.sdp import MEDIA_TYPE, Description
 from mjpegd.wire.urls import StreamURL, without_userinfo
 from mjpegd.wishes import Wishes, leaves_on_time
@@ -43,172 +32,11 @@ PUBLIC = "OPTIONS, DESCRIBE, SETUP, PLAY, PAUSE, TEARDOWN, GET_PARAMETER, SET_PA
 OTHER_METHODS = frozenset({"ANNOUNCE", "RECORD", "REDIRECT"})
 OPENING_METHODS = frozenset({"DESCRIBE", "SETUP"})
 PARAMETERS_TYPE = "text/parameters"
-# RFC 3551, and RFC 3711.
-PLAIN_PROFILE = "RTP/AVP"
-SECURE_PROFILE = "RTP/SAVP"
 
 MAX_SCALE = 64.0
 MIN_SCALE = 1 / 64
 MAX_SPEED = 16.0
 MIN_SPEED = 1 / 16
-# A smaller Blocksize leaves too little room beside the headers; it is ignored.
-MIN_BLOCKSIZE = MIN_PAYLOAD_BYTES
-
-
-class MediaPorts(Protocol):
-    """The daemon's RTP and RTCP ports."""
-
-    @property
-    def ports(self) -> tuple[int, int]:
-        """Their numbers."""
-        ...
-
-    def reaches(self, host: str, ports: tuple[int, int]) -> bool:
-        """Whether media may go to these ports of a viewer."""
-        ...
-
-    def address_for(self, viewer: str, reached: str) -> str:
-        """The address that media for a viewer leaves from, which reached a server's address."""
-        ...
-
-    def sender(self, host: str, ports: tuple[int, int], local_host: str) -> IPacketSender:
-        """A way to a viewer's ports, from an address of this machine."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class House:
-    """What every connection shares.
-
-    Attributes:
-        catalogue: What can be watched.
-        gate: Who may watch it.
-        registry: Who watches.
-        ports: Where UDP media leaves from.
-        limits: Bounds on what is asked.
-        tally: Counts what may come in floods.
-        catch_up: Makes the calls that are late, if any are: whoever has work of which there may be
-            much at a time calls it in between.
-        max_packet_bytes: UDP payload of an RTP packet at most, RTP header included.
-        max_laboratory_bytes: The same for the laboratory's packets of a whole picture.
-        wall_clock: Unix seconds.
-        started: Unix seconds of the start; tells descriptions of this run from others.
-        keying: Who agrees with viewers upon keys for SRTP; None where that is not spoken.
-    """
-
-    catalogue: Catalogue
-    gate: Gate
-    registry: Registry
-    ports: MediaPorts
-    limits: Limits
-    tally: Tally
-    catch_up: Callable[[], None]
-    max_packet_bytes: int
-    max_laboratory_bytes: int
-    wall_clock: Callable[[], float]
-    started: int
-    keying: Keying | None
-
-
-class Connection(Carrier, Visitor, Protocol):
-    """What the methods need of the connection that a request came on."""
-
-    local_host: str
-    local_port: int
-    sessions: dict[str, Session]
-    described: bool
-    knows_size: bool
-    offer: Offer | None
-    is_tunnel: bool
-
-    @property
-    def is_open(self) -> bool:
-        """Something can still be sent."""
-        ...
-
-    def session_ended(self, session: Session) -> None:
-        """A session that this connection named is no more."""
-        ...
-
-    def take_channels(
-        self, wanted: tuple[int, int] | None, session: Session | None
-    ) -> tuple[int, int]:
-        """Interleaved channels for a session: those wanted, or the next free ones."""
-        ...
-
-
-@dataclass(slots=True)
-class Exchange:
-    """One request under way.
-
-    Attributes:
-        request: The request.
-        connection: Where it came on.
-        house: What it works with.
-        viewer: Who sends it; everyone until a login is seen to be right.
-        session: The session that it names.
-        after: Called when the answer is written; PLAY sends its first packet there.
-        agreement: The keys of a session that it sets up for SRTP.
-    """
-
-    request: Request
-    connection: Connection
-    house: House
-    viewer: IViewer
-    session: Session | None = None
-    after: Callable[[], None] | None = None
-    agreement: Agreement | None = None
-
-    def header(self, name: str) -> str | None:
-        """The first value of a request header."""
-        return self.request.headers.get(name)
-
-    @property
-    def agent(self) -> str:
-        """The name of the player; empty where it tells none."""
-        return self.header("User-Agent") or ""
-
-    @property
-    def owner(self) -> Owner:
-        """Who sends it, as sessions know people."""
-        return Owner(self.connection.host, self.viewer.name)
-
-    @property
-    def keying(self) -> Keying | None:
-        """Who agrees upon keys, on a connection where these are nobody else's to read."""
-        return self.house.keying if self.connection.is_secure else None
-
-    def is_reached_at(self, ports: tuple[int, int]) -> bool:
-        """Whether media may go to these UDP ports of the client.
-
-        The address of one that comes through a tunnel may be a proxy's.
-        """
-        if self.connection.is_tunnel:
-            return False
-        return self.house.ports.reaches(self.connection.host, ports)
-
-    @property
-    def url(self) -> StreamURL:
-        """What the request URI names.
-
-        Raises:
-            RTSPError: 400, it is malformed.
-        """
-        try:
-            url = StreamURL.parse(self.request.uri)
-        except ParseError as fault:
-            raise RTSPError(400, str(fault)) from None
-        if url.authority:
-            return url
-        # A bare name is a path on this server.
-        name = self.request.uri.lstrip("/")
-        return StreamURL.parse(f"{self.server_url}{'' if name == '*' else name}")
-
-    @property
-    def server_url(self) -> str:
-        """The server as the client reached it."""
-        scheme = "rtsps" if self.connection.is_secure else "rtsp"
-        return f"{scheme}://{in_url(self.connection.local_host, self.connection.local_port)}/"
 
 
 async def answer(exchange: Exchange) -> Response:
@@ -422,7 +250,7 @@ async def _setup(exchange: Exchange) -> Response:
         session.check(Method.SETUP)
     if session is not None and session.stream is not stream:
         raise RTSPError(459, "a session has one stream")
-    way, transport = _choose_way(exchange, stream.form_for(form))
+    way, transport = choose_way(exchange, stream.form_for(form))
     echoed = without_userinfo(exchange.request.uri)
     registry = exchange.house.registry
     if session is None:
@@ -434,7 +262,7 @@ async def _setup(exchange: Exchange) -> Response:
         session.attach(exchange.connection)
     else:
         registry.change_way(session, way, echoed)
-    return _ok(exchange, *_transport_fields(exchange, transport, session))
+    return _ok(exchange, *transport_fields(exchange, transport, session))
 
 
 def _check_blind_setup(exchange: Exchange) -> None:
@@ -462,148 +290,6 @@ def _check_present(exchange: Exchange, session: Session) -> None:
     if not exchange.house.gate.lets_watch(exchange.viewer.name, session.path, session.host):
         session.close("its viewer may no longer watch it")
         raise _barred(exchange)
-
-
-def _choose_way(exchange: Exchange, form: JpegForm) -> tuple[Way, Transport]:
-    """The first transport of the request that can be had (RFC 2326 section 12.39)."""
-    wanted = ",".join(exchange.request.headers.get_all("Transport"))
-    elsewhere = False
-    for transport in Transport.parse_list(wanted):
-        if transport.multicast or not _speaks(exchange, transport):
-            continue
-        if transport.mode not in {None, "PLAY"}:
-            continue
-        if transport.destination and plain_host(transport.destination) != exchange.connection.host:
-            elsewhere = True
-            continue
-        if transport.lower is Lower.TCP:
-            _agree(exchange, transport.profile)
-            return _interleaved_way(exchange, transport, form)
-        if transport.client_port is not None and exchange.is_reached_at(transport.client_port):
-            _agree(exchange, transport.profile)
-            return _udp_way(exchange, transport, transport.client_port, form)
-    if elsewhere:
-        raise RTSPError(403, "media goes to the address that asks for it, and to no other")
-    raise RTSPError(461, "RTP/AVP unicast with a client_port above 1023, or RTP/AVP/TCP")
-
-
-def _interleaved_way(
-    exchange: Exchange, transport: Transport, form: JpegForm
-) -> tuple[Way, Transport]:
-    connection = exchange.connection
-    channels = connection.take_channels(transport.interleaved, exchange.session)
-    sender = InterleavedSender(connection, channels)
-    way = Way(
-        sender=_secured(exchange, sender, interleaved=True),
-        packing=JpegPacking(_payload_bytes(exchange), interleaved=True, form=form),
-        lifetime=Lifetime.INTERLEAVED,
-        description=f"TCP, channels {channels[0]}-{channels[1]}{_in_words(exchange)}",
-        channels=channels,
-        carrier=connection,
-        guard=_guard(exchange),
-    )
-    return way, Transport(transport.profile, Lower.TCP, interleaved=channels)
-
-
-def _udp_way(
-    exchange: Exchange, transport: Transport, client_port: tuple[int, int], form: JpegForm
-) -> tuple[Way, Transport]:
-    connection, ports = exchange.connection, exchange.house.ports
-    leaves_from = ports.address_for(connection.host, connection.local_host)
-    sender = ports.sender(connection.host, client_port, leaves_from)
-    way = Way(
-        sender=_secured(exchange, sender, interleaved=False),
-        packing=JpegPacking(_payload_bytes(exchange), interleaved=False, form=form),
-        lifetime=Lifetime.DATAGRAM,
-        description=f"UDP, ports {client_port[0]}-{client_port[1]}{_in_words(exchange)}",
-        report_ports=client_port,
-        guard=_guard(exchange),
-    )
-    return way, Transport(
-        transport.profile,
-        client_port=client_port,
-        server_port=ports.ports,
-        # Without need it is not said: behind NAT it misleads players.
-        source=leaves_from if leaves_from != connection.local_host else None,
-    )
-
-
-def _speaks(exchange: Exchange, transport: Transport) -> bool:
-    """Whether packets may travel so: as they are, or encrypted with keys that nobody overheard.
-
-    What is asked for on an encrypted connection is not sent for everybody to see.
-    """
-    house, is_secure = exchange.house, exchange.connection.is_secure
-    if transport.profile != SECURE_PROFILE:
-        is_seen = is_secure and transport.lower is Lower.UDP
-        return transport.profile == PLAIN_PROFILE and not is_seen
-    if house.keying is None and is_secure and house.tally.passes("more requests for SRTP"):
-        _log.info(
-            "{peer} asks for SRTP, which needs one more package: pip install '{extra}' brings it",
-            peer=str(exchange.owner),
-            extra=EXTRA,
-        )
-    return exchange.keying is not None
-
-
-def _agree(exchange: Exchange, profile: str) -> None:
-    """Agree upon keys, where a transport that was chosen needs some.
-
-    Raises:
-        RTSPError: 463, the viewer's are of no use; 455, the session has begun with others.
-    """
-    if profile != SECURE_PROFILE or exchange.keying is None:
-        return
-    if exchange.session is not None:
-        # Numbers of packets go on, and the count of their wraps would begin anew.
-        raise RTSPError(455, "SRTP begins with a session: SETUP without Session")
-    exchange.agreement = exchange.keying.agree(
-        exchange.header("KeyMgmt"), exchange.connection.offer
-    )
-
-
-def _guard(exchange: Exchange) -> Guard | None:
-    return None if exchange.agreement is None else exchange.agreement.guard
-
-
-def _in_words(exchange: Exchange) -> str:
-    return "" if exchange.agreement is None else f", SRTP by {exchange.agreement.suite.name}"
-
-
-def _secured(exchange: Exchange, sender: IPacketSender, *, interleaved: bool) -> IPacketSender:
-    guard = _guard(exchange)
-    return sender if guard is None else SecureSender(sender, guard, interleaved=interleaved)
-
-
-def _transport_fields(
-    exchange: Exchange, transport: Transport, session: Session
-) -> list[tuple[str, str]]:
-    """How a session's packets travel, and with which key; what was offered is used up by it."""
-    keying, agreement = exchange.keying, exchange.agreement
-    if keying is None or agreement is None:
-        return [("Transport", transport.to_text())]
-    exchange.connection.offer = None
-    ssrc = session.rtp.ssrc
-    return [
-        ("Transport", replace(transport, ssrc=ssrc).to_text()),
-        ("KeyMgmt", keying.answer(agreement, ssrc, session.url)),
-    ]
-
-
-def _payload_bytes(exchange: Exchange) -> int:
-    """What a packet holds after its RTP header; Blocksize counts the same (section 12.7)."""
-    most = exchange.house.max_packet_bytes
-    if (guard := _guard(exchange)) is not None:
-        most = min(most - guard.tag_bytes, MAX_PACKET_BYTES)
-    most -= RTP_HEADER_BYTES
-    wanted = exchange.header("Blocksize")
-    if wanted is None:
-        return most
-    try:
-        blocksize = parsed.parse_blocksize(wanted)
-    except ParseError as fault:
-        raise RTSPError(400, f"Blocksize: {fault}") from None
-    return min(blocksize, most) if blocksize >= MIN_BLOCKSIZE else most
 
 
 def _own_session(exchange: Exchange) -> Session:

@@ -34,11 +34,12 @@ from mjpegd.capacity.admission import FAREWELL_S, Admission, Presence, Refusals
 from mjpegd.capacity.guests import Standing
 from mjpegd.encryption.keying import Offer
 from mjpegd.errors import RTSPError
+from mjpegd.exchange import Exchange, House
 from mjpegd.flow import Alarm, Outflow, is_encrypted, say_no_more, socket_below
 from mjpegd.hearing import Halt, Hearing, Phase
 from mjpegd.laboratory import Laboratory
 from mjpegd.logs import openssl_reason, shown
-from mjpegd.methods import Exchange, House, answer, session_fields
+from mjpegd.methods import answer, session_fields
 from mjpegd.rtp import MALFORMED_RTCP
 from mjpegd.session import Lifetime, Session
 from mjpegd.tunnels.bearer import Envelope, Inlet

@@ -27,9 +27,9 @@ from mjpegd.capacity.admission import Admission
 from mjpegd.catalogue import Catalogue
 from mjpegd.encryption.keying import Keying
 from mjpegd.encryption.srtp import is_installed
+from mjpegd.exchange import House
 from mjpegd.interfaces import InThread
 from mjpegd.logs import Tally, shown
-from mjpegd.methods import House
 from mjpegd.options import Access, Settings, Tls
 from mjpegd.pictures.turbojpeg import TurboJpeg
 from mjpegd.ports import MediaPorts, Pair

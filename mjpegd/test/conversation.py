@@ -32,10 +32,10 @@ from mjpegd.capacity.admission import Admission, Headcount
 from mjpegd.catalogue import Catalogue
 from mjpegd.encryption.keying import Keying
 from mjpegd.errors import MediaError, MediaNotFoundError
+from mjpegd.exchange import House
 from mjpegd.interfaces import IFrameSource, InThread
 from mjpegd.limits import Limits
 from mjpegd.logs import Tally, say_count
-from mjpegd.methods import House
 from mjpegd.ports import FIRST_VIEWERS_PORT
 from mjpegd.registry import Registry
 from mjpegd.rtsp import RTSPFactory

@@ -131,6 +131,8 @@ class FloorTests(SynchronousTestCase):
             {"playout", "catalogue", "ports"},
             {"session"},
             {"registry"},
+            {"exchange"},
+            {"ways"},
             {"methods"},
             {"laboratory", "tunnels.bearer"},
             {"hearing", "tunnels.pairs", "tunnels.websocket"},
