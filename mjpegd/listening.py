@@ -24,9 +24,9 @@ from typing_extensions import override
 
 from mjpegd.errors import ConfigurationError
 from mjpegd.logs import shown
-from mjpegd.options import ENCRYPTED_ENDPOINTS, Settings
 from mjpegd.ports import bind_stream, explained, url_of
 from mjpegd.proxied import PROXY_PREFIX, Proxied, behind_proxy
+from mjpegd.settings import ENCRYPTED_ENDPOINTS, Settings
 
 _log = Logger()
 

@@ -4,14 +4,12 @@ import os
 import re
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
 from fractions import Fraction
 from importlib import import_module
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, ClassVar, NoReturn
 
-from twisted.cred.checkers import ICredentialsChecker
 from twisted.cred.credentials import IUsernameHashedPassword
 from twisted.cred.strcred import (
     AuthOptionMixin,
@@ -26,6 +24,7 @@ from mjpegd import __version__
 from mjpegd.addresses import Networks
 from mjpegd.limits import Limits
 from mjpegd.logs import shown
+from mjpegd.settings import ENCRYPTED_ENDPOINTS, Access, Making, Settings, Tls
 from mjpegd.tunnels.entrance import ANY_ORIGIN
 from mjpegd.wire.errors import ParseError
 from mjpegd.wire.headers import MAX_PORT
@@ -55,126 +54,11 @@ _BITRATE = re.compile(r"([1-9][0-9]{0,5})([kMG])")
 _BITS = {"k": 1000, "M": 1_000_000, "G": 1_000_000_000}
 # Their numbers stand in identifiers of sessions as two digits.
 MAX_WORKERS = 64
-ENCRYPTED_ENDPOINTS = ("ssl:", "tls:", "haproxy:ssl:", "haproxy:tls:")
 DEFAULT_TLS_PORT = "8322"
 # A page's scheme, host, and port unless it is the usual one (RFC 6454 section 6.2).
 _ORIGIN = re.compile(r"null|[a-z][a-z0-9+.-]*://[^/\s]+")
 # Python, PyAV and one film of moderate size.
 MIN_DECODER_MIB = 256
-
-
-@dataclass(frozen=True, slots=True)
-class Making:
-    """How pictures are made that cannot be sent as they are.
-
-    Attributes:
-        threads: How many JPEGs are made fit for RTP at a time.
-        decoders: How many films that are no JPEG are decoded at a time, each in a process.
-        decoder_bytes: The memory that such a process may have.
-        quality: What its JPEGs are encoded with, 1 to 100.
-        max_width: Pixels across at most of such a JPEG.
-        max_height: Pixels down at most.
-    """
-
-    threads: int
-    decoders: int
-    decoder_bytes: int
-    quality: int
-    max_width: int
-    max_height: int
-
-
-@dataclass(frozen=True, slots=True)
-class Access:
-    """Who may watch.
-
-    Attributes:
-        users: The users file; None for none.
-        auth: Of ``--auth``, descriptions of checkers: who can log in without a users file.
-        networks: From where connections are taken; None for anywhere.
-        origins: Of the web pages that may watch over WebSocket.
-    """
-
-    users: Path | None = None
-    auth: tuple[str, ...] = ()
-    networks: Networks | None = None
-    origins: tuple[str, ...] = ()
-
-    @property
-    def needs_login(self) -> bool:
-        """There are users, and what is theirs alone."""
-        return self.users is not None or bool(self.auth)
-
-    @property
-    def checkers(self) -> tuple[ICredentialsChecker, ...]:
-        """What ``--auth`` describes; made anew each time, since every process needs its own."""
-        return tuple(makeChecker(description) for description in self.auth)
-
-
-@dataclass(frozen=True, slots=True)
-class Tls:
-    """Encrypted connections.
-
-    Attributes:
-        port: Their TCP port; 0 for any.
-        certificate: A file with the server's certificate.
-        private_key: A file with its key; may be the same.
-        is_only: There is no port for others.
-    """
-
-    port: int
-    certificate: Path
-    private_key: Path
-    is_only: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Settings:
-    """What the operator chose, checked.
-
-    Attributes:
-        port: TCP port of RTSP; 0 for any.
-        interface: Address to bind TCP and UDP to; empty for all.
-        listen: Endpoint descriptions that replace port; empty for none.
-        workers: How many processes serve.
-        media: The media folder.
-        frame_rate: Frames per second for films that do not say.
-        loop: Films repeat where their URL does not say otherwise.
-        rtp_port: UDP port of RTP, even; 0 for any free pair.
-        max_packet_bytes: UDP payload of an RTP packet at most.
-        max_laboratory_bytes: The same for a laboratory client's whole picture.
-        segments: The kernel may cut frames into packets.
-        making: How pictures are made that cannot be sent as they are.
-        access: Who may watch.
-        tls: How connections are encrypted; None where none is.
-        limits: Bounds on remote input.
-    """
-
-    port: int
-    interface: str
-    listen: tuple[str, ...]
-    workers: int
-    media: Path
-    frame_rate: Fraction
-    loop: bool
-    rtp_port: int
-    max_packet_bytes: int
-    max_laboratory_bytes: int
-    segments: bool
-    making: Making
-    access: Access
-    tls: Tls | None
-    limits: Limits
-
-    @property
-    def share(self) -> "Settings":
-        """The same for one of the workers: what is made at a time is divided among them."""
-        making = replace(
-            self.making,
-            threads=max(1, self.making.threads // self.workers),
-            decoders=max(1, self.making.decoders // self.workers),
-        )
-        return replace(self, making=making)
 
 
 class Options(usage.Options, AuthOptionMixin):

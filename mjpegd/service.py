@@ -28,9 +28,10 @@ from mjpegd.encryption.srtp import EXTRA, is_installed
 from mjpegd.errors import ConfigurationError
 from mjpegd.listening import Listening, ListeningReactor
 from mjpegd.logs import Tally, say_count, shown
-from mjpegd.options import Options, Settings
+from mjpegd.options import Options
 from mjpegd.ports import Pair, bind_pairs, close_pairs, port_ranges
 from mjpegd.senders.media_socket import can_segment
+from mjpegd.settings import Settings
 from mjpegd.sources.library import FolderState
 from mjpegd.theatre import Theatre, TheatreReactor
 from mjpegd.workers.acceptor import Acceptor

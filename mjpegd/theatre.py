@@ -30,12 +30,12 @@ from mjpegd.encryption.srtp import is_installed
 from mjpegd.exchange import House
 from mjpegd.interfaces import InThread
 from mjpegd.logs import Tally, shown
-from mjpegd.options import Access, Settings, Tls
 from mjpegd.pictures.turbojpeg import TurboJpeg
 from mjpegd.ports import MediaPorts, Pair
 from mjpegd.registry import Registry
 from mjpegd.rtsp import RTSPFactory
 from mjpegd.senders.media_socket import can_segment
+from mjpegd.settings import Access, Settings, Tls
 from mjpegd.sources.decoder_messages import DecoderLimits
 from mjpegd.sources.library import FolderState, Library
 from mjpegd.sources.pattern import TestCard

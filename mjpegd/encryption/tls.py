@@ -17,7 +17,7 @@ from zope.interface import implementer
 
 from mjpegd.encryption.certificates import Certificate, day
 from mjpegd.interfaces import InThread
-from mjpegd.options import Tls
+from mjpegd.settings import Tls
 from mjpegd.watching import Upkeep
 
 _log = Logger()

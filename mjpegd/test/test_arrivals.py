@@ -17,7 +17,7 @@ from mjpegd.capacity.guests import Standing
 from mjpegd.flow import IEncrypted
 from mjpegd.limits import Limits
 from mjpegd.logs import Tally, say_count
-from mjpegd.options import Access
+from mjpegd.settings import Access
 from mjpegd.test.conversation import Wire
 from mjpegd.workers.arrivals import FIRST_WORDS_S, PLACE_S, Arrival, Arrivals
 from mjpegd.workers.messages import Addresses, Cover

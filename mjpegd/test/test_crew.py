@@ -14,8 +14,9 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 from typing_extensions import override
 
-from mjpegd.options import Options, Settings
+from mjpegd.options import Options
 from mjpegd.ports import Pair, bind_pairs, close_pairs
+from mjpegd.settings import Settings
 from mjpegd.test.conversation import said
 from mjpegd.workers.crew import END_S, LAST_PAUSE_S, STEADY_S, Crew, CrewReactor
 from mjpegd.workers.messages import LINE_FD, RTCP_FD, RTP_FD, Line, Task

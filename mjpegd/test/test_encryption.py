@@ -18,7 +18,7 @@ from mjpegd.addresses import Networks
 from mjpegd.encryption.tls import DAY_S, Encryption
 from mjpegd.errors import ConfigurationError
 from mjpegd.limits import Limits
-from mjpegd.options import Tls
+from mjpegd.settings import Tls
 from mjpegd.test.conversation import TCP, VIEWER, Client, Server, Wire, said
 from mjpegd.test.fakes import at_once
 from mjpegd.test.keys import Pair, pair

@@ -121,6 +121,7 @@ class FloorTests(SynchronousTestCase):
                 "access.rights",
                 "capacity.guests",
                 "encryption.keying",
+                "settings",
             },
             {"treatment", "capacity.admission", "proxied", "access.users"},
             {"capacity.seats"},

@@ -10,7 +10,8 @@ from twisted.trial.unittest import SynchronousTestCase
 from mjpegd import __version__
 from mjpegd.addresses import Networks
 from mjpegd.limits import Limits
-from mjpegd.options import Access, Making, Options, Settings, Tls, arguments_from
+from mjpegd.options import Options, arguments_from
+from mjpegd.settings import Access, Making, Settings, Tls
 
 
 def settings(*arguments: str) -> Settings:

@@ -19,8 +19,8 @@ from mjpegd.capacity.admission import Admission, Presence, Seat
 from mjpegd.capacity.guests import Standing
 from mjpegd.errors import ConfigurationError, RTSPError
 from mjpegd.logs import Tally
-from mjpegd.options import Settings
 from mjpegd.ports import Pair, close_pairs
+from mjpegd.settings import Settings
 from mjpegd.workers.arrivals import Arrival, Arrivals
 from mjpegd.workers.crew import Crew, CrewReactor
 from mjpegd.workers.first_words import named_tunnel, named_worker, worker_of_tunnel

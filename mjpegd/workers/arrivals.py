@@ -18,7 +18,7 @@ from mjpegd.capacity.guests import Standing
 from mjpegd.flow import Alarm, StreamTransport, is_encrypted
 from mjpegd.limits import Limits
 from mjpegd.logs import Tally
-from mjpegd.options import Access
+from mjpegd.settings import Access
 from mjpegd.wire.messages import Response
 from mjpegd.workers.first_words import is_enough
 from mjpegd.workers.messages import Addresses, Cover

@@ -23,8 +23,8 @@ from typing_extensions import override
 
 from mjpegd.access.nonces import KEY_BYTES
 from mjpegd.flow import Alarm
-from mjpegd.options import Settings
 from mjpegd.ports import Pair
+from mjpegd.settings import Settings
 from mjpegd.workers.messages import LINE_FD, RTCP_FD, RTP_FD, Line, LineFactory, Task
 from mjpegd.workers.relay import Lines, complain, repeat
 

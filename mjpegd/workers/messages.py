@@ -21,7 +21,7 @@ from typing_extensions import override
 from mjpegd.addresses import Networks
 from mjpegd.errors import RTSPError
 from mjpegd.limits import Limits
-from mjpegd.options import Access, Making, Settings, Tls
+from mjpegd.settings import Access, Making, Settings, Tls
 
 # The descriptors that a worker finds open, behind the usual three.
 LINE_FD, RTP_FD, RTCP_FD = 3, 4, 5
