@@ -52,8 +52,8 @@ class House:
         ports: Where UDP media leaves from.
         limits: Bounds on what is asked.
         tally: Counts what may come in floods.
-        catch_up: Makes the calls that are late, if any are: whoever has work of which there may be
-            much at a time calls it in between.
+        catch_up: Makes the calls that are late, if any are, and keeps the collector's work small:
+            whoever has work of which there may be much at a time calls it in between.
         max_packet_bytes: UDP payload of an RTP packet at most, RTP header included.
         max_laboratory_bytes: The same for the laboratory's packets of a whole picture.
         wall_clock: Unix seconds.

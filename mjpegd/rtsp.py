@@ -126,6 +126,8 @@ class RTSPProtocol(Hearing):
         if self._inlet is not None:
             self._inlet.lost()
         self.factory.forget(self)
+        # Thousands may close in one turn of the reactor.
+        self.house.catch_up()
 
     def readConnectionLost(self) -> None:  # noqa: N802 - of IHalfCloseableProtocol
         """The client sends no more, and is told so when it has its answers (``nc -N``).
@@ -136,7 +138,8 @@ class RTSPProtocol(Hearing):
         self.hang_up()
 
     def writeConnectionLost(self) -> None:  # noqa: N802 - of IHalfCloseableProtocol
-        """All is written, and the client was told so."""
+        """All is written, and the client was told so; as many others may have been."""
+        self.house.catch_up()
 
     @property
     def is_secure(self) -> bool:
@@ -491,6 +494,7 @@ class RTSPFactory(ServerFactory):
 
     @override
     def buildProtocol(self, addr: IAddress | None) -> Protocol | None:
+        self.house.catch_up()
         host = plain_host(getattr(addr, "host", ""))
         if not self.house.gate.takes(host):
             return self._refusals.outsider(self.house.tally)

@@ -25,6 +25,7 @@ from mjpegd.access.doorkeeper import Doorkeeper
 from mjpegd.access.penalties import Penalties
 from mjpegd.capacity.admission import Admission
 from mjpegd.catalogue import Catalogue
+from mjpegd.collector import Collector
 from mjpegd.encryption.keying import Keying
 from mjpegd.encryption.srtp import is_installed
 from mjpegd.exchange import House
@@ -95,6 +96,7 @@ class Theatre:
     ) -> None:
         self._reactor = reactor
         clock = self._clock = Timetable(reactor)
+        self._collector = Collector(reactor.seconds)
         self._tally = tally
         self._ports = MediaPorts(pair, segments=settings.segments and can_segment())
         self._media = settings.media
@@ -145,7 +147,7 @@ class Theatre:
             ports=self._ports,
             limits=settings.limits,
             tally=tally,
-            catch_up=clock.catch_up,
+            catch_up=self._catch_up,
             max_packet_bytes=settings.max_packet_bytes,
             max_laboratory_bytes=settings.max_laboratory_bytes,
             wall_clock=time.time,
@@ -194,6 +196,7 @@ class Theatre:
     def start(self) -> None:
         """Begin to serve."""
         self._makers.start()
+        self._collector.start()
         registry = self._registry
         self._ports.start(
             self._reactor, self._clock, registry.received, self._tally, registry.opened
@@ -244,6 +247,11 @@ class Theatre:
         self._tally.stop()
         self._ports.stop()
         self._makers.stop()
+        self._collector.stop()
+
+    def _catch_up(self) -> None:
+        self._clock.catch_up()
+        self._collector.worked()
 
     def _end_barred(self, others: set[str]) -> None:
         """The rights of users have changed, and the passwords of these others as well."""

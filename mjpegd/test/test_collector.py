@@ -3,10 +3,17 @@
 import gc
 import weakref
 
+from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 from typing_extensions import override
 
-from mjpegd.collector import YOUNGER_COLLECTIONS, settle
+from mjpegd.collector import (
+    EVERYTHING_S,
+    PIECES_OF_WORK,
+    YOUNGER_COLLECTIONS,
+    Collector,
+    settle,
+)
 from mjpegd.session import Owner
 from mjpegd.test.conversation import FILM, TCP, UDP, VIEWER, Server
 
@@ -24,6 +31,84 @@ class SettleTests(SynchronousTestCase):
 
         self.assertGreater(gc.get_freeze_count(), 1000)
         self.assertEqual(gc.get_threshold(), (*before[:2], YOUNGER_COLLECTIONS))
+
+
+class Node:
+    """What can be a cycle."""
+
+    def __init__(self) -> None:
+        self.itself = self
+
+
+def make_nodes(count: int) -> list[Node]:
+    return [Node() for _ in range(count)]
+
+
+class CollectorTests(SynchronousTestCase):
+    @override
+    def setUp(self) -> None:
+        self.addCleanup(gc.set_threshold, *gc.get_threshold())
+        self.addCleanup(gc.unfreeze)
+        gc.collect()
+        gc.freeze()
+        self.clock = Clock()
+        self.collector = Collector(self.clock.seconds)
+        self.collector.start()
+        self.addCleanup(self.collector.stop)
+
+    def work(self, pieces: int = PIECES_OF_WORK) -> None:
+        for _ in range(pieces):
+            self.collector.worked()
+
+    def test_what_work_has_made_is_looked_at_before_it_is_much(self) -> None:
+        gc.disable()  # as where as much is freed as is made
+        self.addCleanup(gc.enable)
+        node = weakref.ref(Node())
+
+        self.work(PIECES_OF_WORK - 1)
+        self.assertIsNotNone(node())
+        self.work(1)
+
+        self.assertIsNone(node())
+
+    def test_what_was_looked_at_is_old_then(self) -> None:
+        nodes = make_nodes(100)
+
+        self.work()
+
+        self.assertLess(len(gc.get_objects(0)) + len(gc.get_objects(1)), len(nodes))
+
+    def collections_of_everything(self, rounds: int) -> int:
+        """How many there are of themselves while the stock grows, work being done."""
+        before = gc.get_stats()[2]["collections"]
+        kept = []
+        for _ in range(rounds):
+            kept.append(make_nodes(10_000))
+            self.work()
+        return int(gc.get_stats()[2]["collections"] - before)
+
+    def test_everything_is_looked_at_when_it_is_time_and_not_before(self) -> None:
+        self.assertEqual(self.collections_of_everything(20), 0)
+
+        self.clock.advance(EVERYTHING_S)
+
+        self.assertEqual(self.collections_of_everything(20), 1)
+
+    def test_as_often_as_before_when_there_are_no_more_frames_to_send(self) -> None:
+        collector = Collector(self.clock.seconds)
+        collector.start()
+
+        collector.stop()
+
+        self.assertEqual(gc.get_threshold()[2], YOUNGER_COLLECTIONS)
+
+
+    def test_to_stop_what_was_not_begun_is_harmless(self) -> None:
+        before = gc.get_threshold()
+
+        Collector(self.clock.seconds).stop()
+
+        self.assertEqual(gc.get_threshold(), before)
 
 
 class FreedTests(SynchronousTestCase):

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from hypothesis import given
 from hypothesis import strategies as st
 from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IHalfCloseableProtocol
 from twisted.logger import capturedLogs
 from twisted.trial.unittest import SynchronousTestCase
 from typing_extensions import override
@@ -139,10 +140,28 @@ class ReadingTests(SynchronousTestCase):
         self.assertEqual(statuses(self.client), [(200, "1")])
 
     def test_calls_that_are_late_are_made_before_each_piece(self) -> None:
+        before = self.server.catch_ups
         self.client.send(conversation())
         self.client.send(b"O")
 
-        self.assertEqual(self.server.catch_ups, 2)
+        self.assertEqual(self.server.catch_ups, before + 2)
+
+    def test_calls_that_are_late_are_made_for_each_connection_that_comes_or_closes(self) -> None:
+        before = self.server.catch_ups
+        clients = [self.server.connect() for _ in range(3)]
+        self.assertEqual(self.server.catch_ups, before + 3)
+
+        for client in clients:
+            client.close()
+
+        self.assertEqual(self.server.catch_ups, before + 6)
+
+    def test_calls_that_are_late_are_made_for_each_connection_that_was_told_its_last(self) -> None:
+        before = self.server.catch_ups
+
+        IHalfCloseableProtocol(self.client.wire.protocol).writeConnectionLost()
+
+        self.assertEqual(self.server.catch_ups, before + 1)
 
     def test_calls_that_are_late_are_made_before_an_answer_that_had_to_wait(self) -> None:
         self.server.shelf.opening = Deferred()
