@@ -19,34 +19,34 @@ T = TypeVar("T")
 
 INTERVAL_S = 2.0
 
-_Signature = tuple[int, ...] | None
+_Signature = tuple[tuple[int, ...] | None, ...]
 
 
 class FileWatch:
-    """Looks at a file every now and then.
+    """Looks at files that belong together every now and then.
 
-    A file that changes is left alone until it stands still for one look: an editor may write it
-    in pieces, of which each would make sense.
+    What changes is left alone until all stands still for one look: an editor may write a file in
+    pieces, and a renewal one file after the other, and each step would make sense or be a fault.
 
     Args:
-        path: The file; it may be gone for a while.
+        paths: The files; each may be gone for a while.
         clock: When to look.
         in_thread: How looking at the disk leaves the reactor.
-        changed: Called when there is another file, or none, under this name.
+        changed: Called when there is another file, or none, under one of these names.
     """
 
     def __init__(
         self,
-        path: Path,
+        paths: Iterable[Path],
         clock: IReactorTime,
         in_thread: InThread,
         changed: Callable[[], object],
     ) -> None:
-        self._path = path
+        self._paths = tuple(paths)
         self._in_thread = in_thread
         self._changed = changed
-        self._known: _Signature = None
-        self._seen: _Signature = None
+        self._known: _Signature = ()
+        self._seen: _Signature = ()
         self._looking = LoopingCall(self._look)
         self._looking.clock = clock
 
@@ -60,6 +60,10 @@ class FileWatch:
         if self._looking.running:
             self._looking.stop()
 
+    def skip(self) -> None:
+        """What there is now is no change any more: somebody, in a thread, is about to read it."""
+        self._known = self._signature()
+
     def _look(self) -> "Deferred[None]":
         return self._in_thread(self._signature).addCallback(self._looked)
 
@@ -71,11 +75,15 @@ class FileWatch:
             self._changed()
 
     def _signature(self) -> _Signature:
-        try:
-            status = self._path.stat()
-        except OSError:
-            return None
-        return status.st_dev, status.st_ino, status.st_size, status.st_ctime_ns
+        return tuple(map(_signature, self._paths))
+
+
+def _signature(path: Path) -> tuple[int, ...] | None:
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino, status.st_size, status.st_ctime_ns
 
 
 def _broke(failure: Failure) -> None:
@@ -105,7 +113,7 @@ class Upkeep(Generic[T]):
         self._take = take
         self._in_thread = in_thread
         self._turn = DeferredLock()
-        self._watches = [FileWatch(path, clock, in_thread, self.read_again) for path in paths]
+        self._watch = FileWatch(paths, clock, in_thread, self.read_again)
 
     def start(self) -> None:
         """Read the files, and look after them from now on.
@@ -113,8 +121,7 @@ class Upkeep(Generic[T]):
         Raises:
             ConfigurationError: There is a fault in them; says what to do.
         """
-        for watch in self._watches:
-            watch.start()
+        self._watch.start()
         try:
             self._take(self._read())
         except ConfigurationError:
@@ -123,16 +130,19 @@ class Upkeep(Generic[T]):
 
     def stop(self) -> None:
         """Look after them no more."""
-        for watch in self._watches:
-            watch.stop()
+        self._watch.stop()
 
     def read_again(self) -> "Deferred[None]":
         """Read the files again; if there is a fault in them, all stays as it was."""
         return self._turn.run(lambda: Deferred.fromCoroutine(self._read_again()))
 
+    def _read_now(self) -> T:
+        self._watch.skip()
+        return self._read()
+
     async def _read_again(self) -> None:
         try:
-            self._take(await self._in_thread(self._read))
+            self._take(await self._in_thread(self._read_now))
         except ConfigurationError as fault:
             _log.error("{fault}; nothing changes", fault=fault)
         except Exception:

@@ -296,6 +296,20 @@ class EncryptionTests(SynchronousTestCase):
         self.assertEqual(self.connect().certificate, pair("camera.example").certificate)
         self.assertEqual(before.ask("OPTIONS", SECURE_URL).status, 200)
 
+    def test_both_files_renewed_are_one_line(self) -> None:
+        self.start()
+
+        self.assertEqual(self.replace(pair("camera.example")).count("\n"), 0)
+
+    def test_read_again_at_once_it_is_one_line_too(self) -> None:
+        self.start()
+        pair("camera.example").write(self.folder)
+        with capturedLogs() as events:
+            self.encryption.read_again()
+            self.server.clock.pump([INTERVAL_S] * 3)
+
+        self.assertEqual(self.text(events).count("is the certificate of"), 1)
+
     def test_it_can_be_read_again_at_once(self) -> None:
         self.start()
         pair("camera.example").write(self.folder)

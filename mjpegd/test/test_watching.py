@@ -13,9 +13,11 @@ class FileWatchTests(SynchronousTestCase):
     def setUp(self) -> None:
         self.path = Path(self.mktemp())
         self.path.write_bytes(b"a")
+        self.other = Path(self.mktemp())
+        self.other.write_bytes(b"b")
         self.clock = Clock()
         self.changes = 0
-        self.watch = FileWatch(self.path, self.clock, at_once, self.change)
+        self.watch = FileWatch([self.path, self.other], self.clock, at_once, self.change)
         self.watch.start()
 
     def change(self) -> None:
@@ -44,6 +46,28 @@ class FileWatchTests(SynchronousTestCase):
 
         self.assertEqual(self.looks(1), 1)
 
+    def test_two_that_change_together_are_one_change(self) -> None:
+        self.path.write_bytes(b"ab")
+        self.looks(1)
+        self.other.write_bytes(b"bc")
+
+        self.assertEqual(self.looks(1), 0)
+        self.assertEqual(self.looks(5), 1)
+
+    def test_what_is_read_before_it_was_noticed_is_no_change(self) -> None:
+        self.path.write_bytes(b"ab")
+        self.looks(1)
+        self.watch.skip()
+
+        self.assertEqual(self.looks(5), 0)
+
+    def test_what_changes_after_it_was_read_is_one(self) -> None:
+        self.path.write_bytes(b"ab")
+        self.watch.skip()
+        self.path.write_bytes(b"abc")
+
+        self.assertEqual(self.looks(5), 1)
+
     def test_another_file_of_this_name_is_a_change(self) -> None:
         other = self.path.with_name(f"{self.path.name}.new")
         other.write_bytes(b"a")
@@ -65,7 +89,7 @@ class FileWatchTests(SynchronousTestCase):
     def test_what_is_seen_after_the_end_is_not_told(self) -> None:
         self.watch.stop()
         crank = Crank()
-        watch = FileWatch(self.path, self.clock, crank, self.change)
+        watch = FileWatch([self.path], self.clock, crank, self.change)
         watch.start()
         self.path.write_bytes(b"ab")
         self.clock.advance(INTERVAL_S)
