@@ -1,5 +1,6 @@
 """The server's certificate and its key: read from files, checked, and told to people."""
 
+import os
 import re
 import stat
 from dataclasses import dataclass
@@ -65,7 +66,8 @@ class Certificate:
         Raises:
             ConfigurationError: One cannot be read, or both do not belong together; says what to do.
         """
-        chain, key = _chain(path), _key(key_path)
+        chain = _chain(path)
+        key, is_key_open = _key(key_path)
         if _public_bytes(key.public_key()) != _public_bytes(chain[0].public_key()):
             raise ConfigurationError(
                 f"{PRIVATE_KEY} {key_path}: this is the key of another certificate than the "
@@ -80,19 +82,14 @@ class Certificate:
         try:
             options = CertificateOptions(**shown, raiseMinimumTo=TLSVersion.TLSv1_2)
             options.getContext()  # made now, so that what OpenSSL does not like is said now
-        except SSL.Error as fault:
-            raise ConfigurationError(f"{CERTIFICATE} {path}: {openssl_reason(fault)}") from None
-        except MemoryError:  # of cffi, which makes functions for OpenSSL to call
-            raise ConfigurationError(
-                f"{CERTIFICATE} {path}: TLS needs memory that is written and then executed, and "
-                "this process may have none; under systemd, MemoryDenyWriteExecute=no allows it"
-            ) from None
+        except (SSL.Error, MemoryError) as fault:
+            raise ConfigurationError(f"{CERTIFICATE} {path}: {why_unusable(fault)}") from None
         return cls(
             options,
             _names(chain[0]),
             chain[0].not_valid_before_utc,
             chain[0].not_valid_after_utc,
-            _is_open(key_path),
+            is_key_open,
         )
 
     def remark(self, now_unix_s: float) -> str:
@@ -107,6 +104,16 @@ class Certificate:
         return ""
 
 
+def why_unusable(fault: SSL.Error | MemoryError) -> str:
+    """What keeps OpenSSL from using a certificate that was read."""
+    if isinstance(fault, MemoryError):  # of cffi, which makes functions for OpenSSL to call
+        return (
+            "TLS needs memory that is written and then executed, and this process may have none; "
+            "under systemd, MemoryDenyWriteExecute=no allows it"
+        )
+    return f"OpenSSL refuses it: {openssl_reason(fault)}"
+
+
 def day(moment: datetime) -> str:
     """A moment as people want to know it of a certificate."""
     return f"{moment:%Y-%m-%d %H:%M} UTC"
@@ -114,13 +121,14 @@ def day(moment: datetime) -> str:
 
 def _chain(path: Path) -> list[x509.Certificate]:
     try:
-        return x509.load_pem_x509_certificates(_content(CERTIFICATE, path))
+        return x509.load_pem_x509_certificates(_content(CERTIFICATE, path)[0])
     except ValueError:
         raise ConfigurationError(f"{CERTIFICATE} {path}: there is no certificate in it") from None
 
 
-def _key(path: Path) -> Key:
-    found = _KEY.search(_content(PRIVATE_KEY, path))
+def _key(path: Path) -> tuple[Key, bool]:
+    content, mode = _content(PRIVATE_KEY, path)
+    found = _KEY.search(content)
     if found is None:
         raise ConfigurationError(
             f"{PRIVATE_KEY} {path}: there is no key in it; without {PRIVATE_KEY} it has to be in "
@@ -139,12 +147,14 @@ def _key(path: Path) -> Key:
         raise ConfigurationError(
             f"{PRIVATE_KEY} {path}: TLS has no use for a key of this kind; RSA or EC will do"
         )
-    return key
+    return key, bool(mode & stat.S_IROTH)
 
 
-def _content(option: str, path: Path) -> bytes:
+def _content(option: str, path: Path) -> tuple[bytes, int]:
+    """What is in a file, and its mode."""
     try:
-        return path.read_bytes()
+        with path.open("rb") as file:
+            return file.read(), os.fstat(file.fileno()).st_mode
     except FileNotFoundError:
         raise ConfigurationError(f"{option} {path}: does not exist") from None
     except OSError as fault:
@@ -162,10 +172,3 @@ def _names(certificate: x509.Certificate) -> tuple[str, ...]:
         # Players of today look at alternative names only; people may still want to know.
         return (certificate.subject.rfc4514_string(),)
     return tuple(str(name.value) for name in found.value)
-
-
-def _is_open(path: Path) -> bool:
-    try:
-        return bool(path.stat().st_mode & stat.S_IROTH)
-    except OSError:  # gone in this moment, which whoever looks after it will see
-        return False

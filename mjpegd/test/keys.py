@@ -38,18 +38,28 @@ class Pair:
 
 
 @cache
-def pair(host: str = HOST, *, begins_days: int = -1, ends_days: int = 30) -> Pair:
+def pair(
+    host: str = HOST,
+    *,
+    begins_days: int = -1,
+    ends_days: int = 30,
+    is_old: bool = False,
+    is_weak: bool = False,
+) -> Pair:
     """What a host shows that it is itself.
 
     Args:
         host: Name or address.
         begins_days: When it becomes valid, in days from now.
         ends_days: When it ends to be, likewise.
+        is_old: The host is named as a common name only, as long ago.
+        is_weak: The key is shorter than OpenSSL accepts.
     """
-    key = ec.generate_private_key(ec.SECP256R1())
+    curve = ec.SECP192R1() if is_weak else ec.SECP256R1()
+    key = ec.generate_private_key(curve)
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, host)])
     now = datetime.now(UTC)
-    signed = (
+    unsigned = (
         x509.CertificateBuilder()
         .subject_name(name)
         .issuer_name(name)
@@ -57,10 +67,12 @@ def pair(host: str = HOST, *, begins_days: int = -1, ends_days: int = 30) -> Pai
         .serial_number(x509.random_serial_number())
         .not_valid_before(now + timedelta(days=begins_days))
         .not_valid_after(now + timedelta(days=ends_days))
-        .add_extension(x509.SubjectAlternativeName([_alternative(host)]), critical=False)
         .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, hashes.SHA256())
     )
+    if not is_old:
+        names = x509.SubjectAlternativeName([_alternative(host)])
+        unsigned = unsigned.add_extension(names, critical=False)
+    signed = unsigned.sign(key, hashes.SHA256())
     private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
     return Pair(signed.public_bytes(Encoding.PEM), private)
 

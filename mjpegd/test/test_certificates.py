@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.serialization import (
 from twisted.trial.unittest import SynchronousTestCase
 from typing_extensions import override
 
-from mjpegd.encryption.certificates import Certificate
+from mjpegd.encryption.certificates import Certificate, why_unusable
 from mjpegd.errors import ConfigurationError
 from mjpegd.test.keys import pair
 
@@ -61,6 +61,11 @@ class ReadTests(SynchronousTestCase):
 
         self.assertEqual(certificate.names, ("camera.example",))
         self.assertEqual(len(certificate.options.extraCertChain), 1)
+
+    def test_without_alternative_names_the_subject_is_told(self) -> None:
+        self.path, self.key_path = pair("old.example", is_old=True).write(self.folder)
+
+        self.assertEqual(Certificate.read(self.path, self.key_path).names, ("CN=old.example",))
 
     def test_whether_others_can_read_the_key(self) -> None:
         self.assertFalse(Certificate.read(self.path, self.key_path).is_key_open)
@@ -114,6 +119,14 @@ class ReadTests(SynchronousTestCase):
         )
 
         self.assert_refused("TLS has no use for a key of this kind")
+
+    def test_what_openssl_does_not_take(self) -> None:
+        self.path, self.key_path = pair(is_weak=True).write(self.folder)
+
+        self.assert_refused(f"--certificate {self.path}: OpenSSL refuses it: ", "too small")
+
+    def test_where_memory_may_not_be_executed_it_is_told_what_allows_it(self) -> None:
+        self.assertIn("MemoryDenyWriteExecute=no", why_unusable(MemoryError()))
 
 
 class RemarkTests(SynchronousTestCase):
