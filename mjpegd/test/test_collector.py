@@ -102,7 +102,6 @@ class CollectorTests(SynchronousTestCase):
 
         self.assertEqual(gc.get_threshold()[2], YOUNGER_COLLECTIONS)
 
-
     def test_to_stop_what_was_not_begun_is_harmless(self) -> None:
         before = gc.get_threshold()
 
