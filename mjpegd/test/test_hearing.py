@@ -1,4 +1,4 @@
-"""What a client says, cut anywhere: heard within limits; whatever else comes is answered or closed."""
+"""What a client says, cut anywhere: heard within limits; all else is answered or closed."""
 
 from collections.abc import Sequence
 
