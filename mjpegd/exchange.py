@@ -14,7 +14,7 @@ from mjpegd.limits import Limits
 from mjpegd.logs import Tally
 from mjpegd.registry import Registry
 from mjpegd.senders.interleaved import Carrier
-from mjpegd.session import Owner, Session
+from mjpegd.session import Lifeline, Owner, Session
 from mjpegd.wire.errors import ParseError
 from mjpegd.wire.messages import Request
 from mjpegd.wire.urls import StreamURL
@@ -75,7 +75,7 @@ class House:
     keying: Keying | None
 
 
-class Connection(Carrier, Visitor, Protocol):
+class Connection(Carrier, Lifeline, Visitor, Protocol):
     """What the methods need of the connection that a request came on."""
 
     local_host: str
@@ -89,10 +89,6 @@ class Connection(Carrier, Visitor, Protocol):
     @property
     def is_open(self) -> bool:
         """Something can still be sent."""
-        ...
-
-    def session_ended(self, session: Session) -> None:
-        """A session that this connection named is no more."""
         ...
 
     def take_channels(

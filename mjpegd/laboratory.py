@@ -21,7 +21,7 @@ from mjpegd.methods import media_status
 from mjpegd.pictures.forms import PLAIN_RENDITION
 from mjpegd.pictures.normalise import Normal, Recode, Step, working_bytes
 from mjpegd.playout import PlayRequest
-from mjpegd.session import Lifetime, Method, Owner, Session, State, Way, refuse
+from mjpegd.session import Lifeline, Lifetime, Method, Owner, Session, State, Way, refuse
 from mjpegd.stream import FilmStream
 from mjpegd.wire import jpeg
 from mjpegd.wire.errors import BrokenJpegError, ParseError, UnsupportedJpegError
@@ -112,7 +112,7 @@ def reduced(picture: bytes, max_bytes: int) -> bytes:
     raise BrokenJpegError(f"cannot be made smaller than {max_bytes} bytes")
 
 
-class LaboratoryConnection(Protocol):
+class LaboratoryConnection(Lifeline, Protocol):
     """What the conversation needs of its connection."""
 
     house: House

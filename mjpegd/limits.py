@@ -45,14 +45,16 @@ class Limits:
         session_timeout_s: The timeout that SETUP announces; a request or RTCP in this time
             keeps a session alive (RFC 2326 section 12.37).
         session_grace: The timeout is enforced this many times later than announced, because
-            clients send their keep-alive when it has almost passed.
+            clients send their keep-alive when it has almost passed. A machine that acknowledges
+            nothing over TCP is given up after the same time.
         tunnels: Tunnels over HTTP and WebSocket in all.
         half_tunnels: Tunnels over HTTP of which one half waits for the other. Both come within a
             round trip, mostly.
         half_tunnel_s: Seconds that a half waits.
         orphan_s: Seconds that a UDP session lives on at most without any connection that named it.
         interleaved_idle_s: Seconds that an interleaved session lives on an open connection on
-            which nothing comes: paused players do not send anything.
+            which nothing comes, or from which nothing is read: paused players do not send
+            anything, and some pause by reading no more.
         nonce_s: Seconds that a nonce of Digest is good. Each costs a player one more request; what
             was overheard can be repeated as long.
         first_refusal_s: Seconds that the answer to a wrong login waits. Long enough to hide what
@@ -101,3 +103,8 @@ class Limits:
     remembered_refusals: int = 4096
     parameters: int = 64
     listed_streams: int = 10_000
+
+    @property
+    def silence_s(self) -> float:
+        """Seconds without a sign of life after which a viewer is gone."""
+        return self.session_timeout_s * self.session_grace

@@ -8,7 +8,6 @@ Where a connection has become a tunnel, what comes on it, or on another one, is 
 wrapping by an inlet, and heard here as if it had come without.
 """
 
-import socket
 from contextlib import suppress
 from dataclasses import replace
 from email.utils import formatdate
@@ -42,6 +41,7 @@ from mjpegd.logs import openssl_reason, shown
 from mjpegd.methods import answer, session_fields
 from mjpegd.rtp import MALFORMED_RTCP
 from mjpegd.session import Lifetime, Session
+from mjpegd.tcp import keep_alive, unanswered_s
 from mjpegd.tunnels.bearer import Envelope, Inlet
 from mjpegd.tunnels.entrance import Entrance
 from mjpegd.wire.errors import ParseError
@@ -54,8 +54,6 @@ _log = Logger()
 
 SERVER = f"mjpegd/{__version__}"
 CHANNELS = 256
-# After so many seconds of silence the system asks, so often, whether the client is still there.
-KEEP_ALIVE = {"TCP_KEEPIDLE": 30, "TCP_KEEPINTVL": 10, "TCP_KEEPCNT": 3}
 
 
 @implementer(IHalfCloseableProtocol)
@@ -93,6 +91,7 @@ class RTSPProtocol(Hearing):
         self._rest = Alarm(clock)
         self._resting: Deferred[None] | None = None
         self._unread_bytes = 0
+        self._jammed_s: float | None = None  # since when
 
     # --- the connection -------------------------------------------------------------------
 
@@ -104,7 +103,8 @@ class RTSPProtocol(Hearing):
             self.local_host, self.local_port = plain_host(local.host), local.port
             with suppress(OSError):  # a proxy may have come by a UNIX socket
                 self.transport.setTcpNoDelay(True)
-                self._keep_alive()
+                if (below := socket_below(self.transport)) is not None:
+                    keep_alive(below)
         self._outflow.connect(self.transport)
         self.begin_hearing()
         if self._is_stranger:
@@ -169,18 +169,25 @@ class RTSPProtocol(Hearing):
                 reason=shown(openssl_reason(reason.value)),
             )
 
-    def _keep_alive(self) -> None:
-        """A viewer that vanished without a word is found out in a minute, not in two hours.
+    def abandoned(self, silent_s: float) -> str | None:
+        """Why nobody is at the other end (see `mjpegd.session.Lifeline`)."""
+        limits = self.house.limits
+        jammed_s = self._jammed_s
+        if jammed_s is not None and self._clock.seconds() - jammed_s > limits.interleaved_idle_s:
+            return "nothing was read for too long"
+        # The system would try for a quarter of an hour to reach a machine that has vanished.
+        if silent_s > limits.silence_s and self._unanswered_s > limits.silence_s:
+            return "its machine does not answer"
+        return None
 
-        Laboratory clients are known by nothing but their connection.
-        """
-        self.transport.setTcpKeepAlive(True)
-        connection = socket_below(self.transport)
-        if connection is None:
-            return
-        for name, value in KEEP_ALIVE.items():
-            if hasattr(socket, name):
-                connection.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
+    @property
+    def _unanswered_s(self) -> float:
+        below = socket_below(self.transport)
+        return 0.0 if below is None else unanswered_s(below)
+
+    def abandon(self) -> None:
+        """Close without a word (see `mjpegd.session.Lifeline`)."""
+        self.transport.abortConnection()
 
     def _leave_sessions(self) -> None:
         for session in list(self.sessions.values()):
@@ -254,6 +261,8 @@ class RTSPProtocol(Hearing):
         if self.is_jammed:
             self._unread_bytes += len(data)
         self._outflow.write(data)
+        if self.is_jammed and self._jammed_s is None:
+            self._jammed_s = self._clock.seconds()
         if self._unread_bytes > self.house.limits.unread_answer_bytes:
             self.halt(Halt.UNREAD)
 
@@ -280,6 +289,7 @@ class RTSPProtocol(Hearing):
 
     def _has_room(self) -> None:
         self._unread_bytes = 0
+        self._jammed_s = None
         for session in self._carried():
             session.way.sender.flush()
         self.resume(Halt.UNREAD)

@@ -5,8 +5,10 @@ until nothing tells any more that someone is there:
 
 - over UDP: no request and no RTCP for the timeout (with grace), or, where no connection that
   named it is left, for ``Limits.orphan_s``;
-- interleaved: its connection closes, or nothing comes on it for a long time;
+- interleaved: its connection closes, or nothing comes on it, or is read of it, for a long time;
 - laboratory: its connection closes.
+
+Where it depends on a connection, that also tells whether the viewer's machine is still there.
 """
 
 from collections.abc import Callable
@@ -99,6 +101,30 @@ class Guard(Protocol):
         ...
 
 
+class Connection(Protocol):
+    """A connection on which requests named a session."""
+
+    def session_ended(self, session: "Session") -> None:
+        """The session is no more."""
+        ...
+
+
+class Lifeline(Connection, Protocol):
+    """A connection without which a session is over."""
+
+    def abandoned(self, silent_s: float) -> str | None:
+        """Why nobody is there any more, as a phrase for the log; None while somebody may be.
+
+        Args:
+            silent_s: For how many seconds nothing has come on it.
+        """
+        ...
+
+    def abandon(self) -> None:
+        """Close it: what was written will not be read."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Way:
     """How a viewer's packets travel.
@@ -120,7 +146,7 @@ class Way:
     description: str
     channels: tuple[int, int] = (0, 1)
     report_ports: tuple[int, ...] = ()
-    carrier: object | None = None
+    carrier: Lifeline | None = None
     guard: Guard | None = None
 
 
@@ -139,14 +165,6 @@ class Owner:
     @override
     def __str__(self) -> str:
         return self.host if self.user is None else f"{self.host} ({shown(self.user)})"
-
-
-class Connection(Protocol):
-    """A connection on which requests named a session."""
-
-    def session_ended(self, session: "Session") -> None:
-        """The session is no more."""
-        ...
 
 
 class Surroundings(Protocol):
@@ -385,20 +403,23 @@ class Session:
     def tend(self) -> None:
         """What time brings: sender reports, and the end of those that nobody watches."""
         now_s = self._around.clock.seconds()
-        reason = self._expiry(now_s)
-        if reason is not None:
+        carrier = self._way.carrier
+        silent_s = now_s - self._touched_s
+        if carrier is not None and (reason := carrier.abandoned(silent_s)) is not None:
+            self.close(reason)
+            carrier.abandon()
+        elif (reason := self._expiry(now_s, silent_s)) is not None:
             self.close(reason)
         elif self.state is State.PLAYING and now_s >= self._next_report_s - REPORT_EARLY_S:
             self._report()
 
-    def _expiry(self, now_s: float) -> str | None:
+    def _expiry(self, now_s: float, silent_s: float) -> str | None:
         limits = self._around.limits
-        silent_s = now_s - self._touched_s
         if self._way.lifetime is Lifetime.INTERLEAVED:
             return "nothing came for too long" if silent_s > limits.interleaved_idle_s else None
         if self._way.lifetime is Lifetime.LABORATORY:
             return None
-        if silent_s > limits.session_timeout_s * limits.session_grace:
+        if silent_s > limits.silence_s:
             return "timed out: no request and no RTCP"
         # The next look would be too late: who has gone may not have wanted to come at all.
         if self._orphaned_s is not None and (

@@ -16,6 +16,7 @@ from twisted.internet.interfaces import (
     IProducer,
     IPushProducer,
     ISSLTransport,
+    ISystemHandle,
     ITCPTransport,
 )
 from twisted.internet.protocol import Protocol
@@ -41,7 +42,7 @@ from mjpegd.registry import Registry
 from mjpegd.rtsp import RTSPFactory
 from mjpegd.sources.library import Library, Listing, Place
 from mjpegd.stream import LiveStream, train_cache
-from mjpegd.test.fakes import FakeFilm, FakeLive, RecordingSender, at_once, workshop
+from mjpegd.test.fakes import FakeFilm, FakeLive, FarSocket, RecordingSender, at_once, workshop
 from mjpegd.test.pictures import picture
 from mjpegd.tunnels.entrance import Entrance
 from mjpegd.wire import digest
@@ -303,6 +304,28 @@ class SecureWire(Wire):
         """The client shows none (see ISSLTransport)."""
 
 
+@implementer(ISystemHandle)
+class FarWire(Wire):
+    """The same, from a machine that may vanish.
+
+    Attributes:
+        socket: Tells whether it has.
+    """
+
+    def __init__(self, peer: IPv4Address | IPv6Address, host: IPv4Address | IPv6Address) -> None:
+        super().__init__(peer, host)
+        self.socket = FarSocket()
+
+    def getHandle(self) -> FarSocket:
+        """What the system has of it (see ISystemHandle)."""
+        return self.socket
+
+    @override
+    def close(self) -> None:
+        self.socket.close()
+        super().close()
+
+
 class Client:
     """The other end of a connection.
 
@@ -561,9 +584,16 @@ class Server:
         """
         kind = IPv6Address if ":" in host else IPv4Address
         local = "2001:db8::1" if ":" in host else "192.0.2.1"
-        wire = (SecureWire if is_secure else Wire)(
-            kind("TCP", host, port), kind("TCP", local, 8554)
-        )
+        made = SecureWire if is_secure else Wire
+        return self.connect_by(made(kind("TCP", host, port), kind("TCP", local, 8554)))
+
+    def connect_from_afar(self) -> tuple[Client, FarSocket]:
+        """The same from a machine that may vanish, and what tells whether it has."""
+        wire = FarWire(IPv4Address("TCP", VIEWER, 40_000), IPv4Address("TCP", "192.0.2.1", 8554))
+        return self.connect_by(wire), wire.socket
+
+    def connect_by(self, wire: Wire) -> Client:
+        """A new connection by this wire."""
         protocol = self.factory.buildProtocol(wire.getPeer())
         if protocol is None:
             raise ConnectionRefusedError

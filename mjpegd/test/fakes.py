@@ -4,10 +4,12 @@ What the reactor would bring about, a test brings about itself: reads are releas
 live frames are pushed, work in threads is cranked by hand.
 """
 
+import socket
+import struct
 from collections.abc import Callable, Container, Sequence
 from fractions import Fraction
 from functools import cache
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from twisted.internet.defer import Deferred, fail, maybeDeferred, succeed
 from twisted.internet.interfaces import IReactorFDSet, IReadDescriptor, IWriteDescriptor
@@ -381,3 +383,41 @@ class DescriptorReactor:
         gone: list[IReadDescriptor | IWriteDescriptor] = [*self.readers, *self.writers]
         self.readers, self.writers = [], []
         return gone
+
+
+# What Linux tells of a connection (tcp(7), TCP_INFO): its states, then numbers.
+FAR_INFO = struct.Struct("@8s13I")
+TOLD_BYTES = FAR_INFO.size
+UNACKED, LAST_ACK_RECV = 5, 13
+
+
+class FarSocket(socket.socket):
+    """A connection whose other end acknowledges what the test says; nothing can be sent on it.
+
+    Attributes:
+        unacked: Segments that are on their way.
+        silent_ms: For how long none was acknowledged.
+        told_bytes: How much the system tells at most.
+        refusal: What the system says instead.
+    """
+
+    unacked = 0
+    silent_ms = 0
+    told_bytes = TOLD_BYTES
+    refusal: OSError | None = None
+
+    @override
+    def getsockopt(self, *asked: int) -> Any:  # Any: a number, or bytes
+        """See socket.socket; what else is asked the system tells."""
+        if asked[1] != socket.TCP_INFO:
+            return super().getsockopt(*asked)
+        if self.refusal is not None:
+            raise self.refusal
+        numbers = [0] * 13
+        numbers[UNACKED - 1], numbers[LAST_ACK_RECV - 1] = self.unacked, self.silent_ms
+        return FAR_INFO.pack(bytes(8), *numbers)[: min(asked[2], self.told_bytes)]
+
+    @override
+    def send(self, *_: object) -> int:
+        """There is no room (see socket.socket)."""
+        raise BlockingIOError

@@ -112,7 +112,7 @@ class FloorTests(SynchronousTestCase):
                 "encryption.certificates",
                 "encryption.srtp",
             }
-            | {"inbox", "collector"},
+            | {"inbox", "collector", "tcp"},
             {
                 "flow",
                 "playhead",

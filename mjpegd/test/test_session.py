@@ -23,6 +23,7 @@ from mjpegd.test.conversation import (
     UDP,
     VIEWER,
     Client,
+    LargeFilm,
     Server,
     byes,
     flat,
@@ -32,6 +33,9 @@ from mjpegd.test.conversation import (
 from mjpegd.test.fakes import FakeFilm, small_picture
 from mjpegd.wire.packets import sequence_delta, timestamp_delta
 from mjpegd.wire.reports import ReceiverReport, SenderReport, SourceDescription
+
+# An empty receiver report on channel 1.
+REPORT = b"$\x01\x00\x08\x80\xc9\x00\x01\x00\x00\x00\x00"
 
 # What a session in a state answers to each method, and where it is afterwards. INIT: there is
 # no session yet; the one that ended is unknown.
@@ -185,6 +189,58 @@ class LifetimeTests(SynchronousTestCase):
         server.advance(102, step_s=1)
 
         self.assertEqual(len(server.registry), 0)
+
+    def test_who_reports_and_reads_nothing_is_given_up_after_the_same_time(self) -> None:
+        server = Server(Limits(interleaved_idle_s=100), loop=True, film=LargeFilm())
+        client = server.connect()
+        client.play(TCP)
+        client.wire.is_reading = False
+        for _ in range(99):
+            server.advance(1, step_s=0.1)
+            client.send(REPORT)
+        self.assertEqual(len(server.registry), 1)
+
+        with capturedLogs() as events:
+            server.advance(5, step_s=0.1)
+
+        self.assertIn("ended: nothing was read for too long", "".join(said(events)))
+        self.assertTrue(client.wire.is_closed)
+
+    def test_who_reads_now_and_then_is_not_given_up(self) -> None:
+        server = Server(Limits(interleaved_idle_s=100), loop=True, film=LargeFilm())
+        client = server.connect()
+        client.play(TCP)
+        for _ in range(5):
+            client.wire.is_reading = False
+            server.advance(60, step_s=0.1)
+            client.send(REPORT)
+            client.wire.read()
+
+        self.assertEqual(len(server.registry), 1)
+
+    def test_whose_machine_acknowledges_nothing_is_given_up_after_the_timeout(self) -> None:
+        client, far = self.server.connect_from_afar()
+        client.play(TCP)
+        far.unacked, far.silent_ms = 1, 71_000
+        self.server.advance(73, step_s=1)
+        self.assertTrue(self.lives())
+
+        far.silent_ms = 73_000
+        with capturedLogs() as events:
+            self.server.advance(1, step_s=1)
+
+        self.assertIn("ended: its machine does not answer", "".join(said(events)))
+        self.assertFalse(self.lives())
+        self.assertTrue(client.wire.is_closed)
+
+    def test_whose_machine_acknowledges_all_lives_on_in_silence(self) -> None:
+        client, far = self.server.connect_from_afar()
+        self.addCleanup(far.close)
+        client.play(TCP)
+        far.silent_ms = 1_000_000
+        self.server.advance(100, step_s=1)
+
+        self.assertTrue(self.lives())
 
     def test_any_byte_keeps_an_interleaved_session(self) -> None:
         self.client.setup(TCP)
