@@ -180,8 +180,8 @@ where PyAV is installed (pip install 'mjpegd[containers]')."""
             "idle-limit",
             None,
             "3600",
-            "Seconds of silence that end a session over TCP while its connection is open: "
-            "players that are paused say nothing.",
+            "Seconds of silence, or of reading nothing, that end a session over TCP while its "
+            "connection is open: players that are paused say nothing.",
         ],
         ["max-connections", None, "4096", "Connections at the same time, in all."],
         [

@@ -1,6 +1,9 @@
 """What the system tests share: a folder, a daemon that is stopped in the end, viewers, tools."""
 
 import os
+import re
+import signal
+import time
 import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -11,11 +14,28 @@ from twisted.trial.unittest import SynchronousTestCase
 from mjpegd.addresses import in_url
 from mjpegd.test import films
 from mjpegd.test.pictures import number_of
-from tests.system.daemon import Daemon
+from tests.system.daemon import PATIENCE_S, POLL_S, Daemon
 from tests.tools.client import Client, Reception
 
 FPS = 25
 REQUIRE_TOOLS = "MJPEGD_REQUIRE_TOOLS"
+STOCK = re.compile(r"now: (\d+) connections, (\d+) sessions")
+# The daemon with limits that no option has, in an application of its own.
+IMPATIENT = """
+from dataclasses import replace
+import os
+from twisted.application.service import Application
+from mjpegd.limits import Limits
+from mjpegd.options import Options, arguments_from
+from mjpegd.service import makeService
+
+options = Options()
+options.parseOptions(arguments_from(os.environ))
+limits = replace(options.settings.limits, session_timeout_s=2, idle_s=3)
+options.settings = replace(options.settings, limits=limits)
+application = Application("mjpegd")
+makeService(options).setServiceParent(application)
+"""
 
 
 def film(frames: int) -> bytes:
@@ -83,6 +103,17 @@ class SystemTestCase(SynchronousTestCase):
         daemon.start()
         return daemon
 
+    def impatient(self, media: Mapping[str, bytes]) -> Daemon:
+        """A daemon that repeats its films, and gives viewers up after some seconds."""
+        application = self.folder() / "impatient.tac"
+        application.write_text(IMPATIENT)
+        return self.daemon(
+            media,
+            port="",
+            program=("--python", str(application)),
+            environ={"MJPEGD_PORT": "0", "MJPEGD_LOOP": "1"},
+        )
+
     def viewer(
         self,
         daemon: Daemon,
@@ -111,3 +142,21 @@ class SystemTestCase(SynchronousTestCase):
         """Nothing was lost on the way."""
         self.assertEqual(reception.missing, 0)
         self.assertEqual(reception.torn, 0)
+
+    def stock(self, daemon: Daemon) -> tuple[int, int]:
+        """How many connections and sessions the daemon says that it has."""
+        before = len(STOCK.findall(daemon.log))
+        daemon.signal(signal.SIGUSR2)
+        until_s = time.monotonic() + PATIENCE_S
+        while len(found := STOCK.findall(daemon.log)) == before:
+            self.assertLess(time.monotonic(), until_s)
+            time.sleep(0.01)
+        return int(found[-1][0]), int(found[-1][1])
+
+    def files_when_idle(self, daemon: Daemon) -> int:
+        """Wait until nobody is there any more; how many descriptors the daemon has then."""
+        until_s = time.monotonic() + PATIENCE_S
+        while self.stock(daemon) != (0, 0):
+            self.assertLess(time.monotonic(), until_s, "somebody is still there")
+            time.sleep(POLL_S)
+        return len(list(Path(f"/proc/{daemon.pid}/fd").iterdir()))

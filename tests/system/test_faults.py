@@ -35,22 +35,6 @@ time.time = lambda: real() + (float(ahead.read_text()) if ahead.exists() else 0.
 sys.argv = sys.argv[2:]
 runpy.run_path(sys.argv[0], run_name="__main__")
 """
-# The daemon with limits that no option has, in an application of its own.
-IMPATIENT = """
-from dataclasses import replace
-import os
-from twisted.application.service import Application
-from mjpegd.limits import Limits
-from mjpegd.options import Options, arguments_from
-from mjpegd.service import makeService
-
-options = Options()
-options.parseOptions(arguments_from(os.environ))
-limits = replace(options.settings.limits, session_timeout_s=2)
-options.settings = replace(options.settings, limits=limits)
-application = Application("mjpegd")
-makeService(options).setServiceParent(application)
-"""
 FULL = "/dev/full"
 
 
@@ -68,20 +52,6 @@ class FaultCase(SystemTestCase):
         """Frames come, and none was lost on the way."""
         self.assertTrue(viewer.wait_for_frames(5))
         self.assert_steady(viewer.reception)
-
-    def wait_until_idle(self, daemon: Daemon, descriptors: int) -> None:
-        """Wait until as many files are open as before, and nobody watches."""
-        until_s = time.monotonic() + PATIENCE_S
-        while open_files(daemon.pid) > descriptors:
-            self.assertLess(time.monotonic(), until_s, "descriptors are left")
-            time.sleep(POLL_S)
-        daemon.signal(signal.SIGUSR2)
-        daemon.wait_for_line(r"now: 0 connections, 0 sessions")
-
-
-def open_files(pid: int) -> int:
-    """How many descriptors a process has."""
-    return len(list(Path(f"/proc/{pid}/fd").iterdir()))
 
 
 class DescriptorsTests(FaultCase):
@@ -304,7 +274,7 @@ class LeakTests(FaultCase):
         first = self.playing(daemon, "film.avi")
         first.teardown()
         first.close()
-        before = open_files(daemon.pid)
+        before = self.files_when_idle(daemon)
 
         for over_tcp in (False, True):
             viewers = [self.playing(daemon, "film.avi", over_tcp=over_tcp) for _ in range(8)]
@@ -314,7 +284,7 @@ class LeakTests(FaultCase):
                 viewer.close()
 
         daemon.wait_for_line(r"(?s)(?:ended: .*){17}")
-        self.wait_until_idle(daemon, before)
+        self.assertLessEqual(self.files_when_idle(daemon), before)
 
 
 class CableTests(FaultCase):
@@ -322,17 +292,10 @@ class CableTests(FaultCase):
 
     @override
     def setUp(self) -> None:
-        self.require(missing())
+        self.require(missing("tc"))
         self.cable = Cable()
         self.addCleanup(self.cable.close)
-        application = self.folder() / "impatient.tac"
-        application.write_text(IMPATIENT)
-        self.server = self.daemon(
-            {"film.avi": film(1000)},
-            port="",
-            program=("--python", str(application)),
-            environ={"MJPEGD_PORT": "0", "MJPEGD_LOOP": "1"},
-        )
+        self.server = self.impatient({"film.avi": film(1000)})
         self.server.start()
         self.neighbour = self.playing(self.server, "film.avi", over_tcp=True)
 

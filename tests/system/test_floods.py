@@ -7,7 +7,6 @@ output: the figures depend on the machine, and no test fails by them.
 import json
 import re
 import resource
-import signal
 import subprocess
 import sys
 import time
@@ -30,7 +29,6 @@ NAME = "film.avi"
 # A flood is under way before anybody plays.
 BEFORE_S = 2.0
 SUM = re.compile(r" ended: TEARDOWN; film.avi: (\d+) frames in \d+ packets, (\d+) frames skipped")
-STOCK = re.compile(r"now: (\d+) connections, (\d+) sessions")
 SILENT = 10_000
 
 
@@ -111,16 +109,6 @@ class FloodTestCase(SystemTestCase):
             time.sleep(0.01)
         self.assertEqual(found[-2:], [(str(FRAMES), "0")] * 2)
         self.assertNotIn(TRACEBACK, daemon.log)
-
-    def stock(self, daemon: Daemon) -> tuple[int, int]:
-        """How many connections and sessions the daemon says that it has."""
-        before = len(STOCK.findall(daemon.log))
-        daemon.signal(signal.SIGUSR2)
-        until_s = time.monotonic() + PATIENCE_S
-        while len(found := STOCK.findall(daemon.log)) == before:
-            self.assertLess(time.monotonic(), until_s)
-            time.sleep(0.01)
-        return int(found[-1][0]), int(found[-1][1])
 
 
 class FloodTests(FloodTestCase):

@@ -110,6 +110,14 @@ class Reception:
         return sum(sequence_delta(newer, older) != 1 for older, newer in pairs)
 
     @property
+    def lost(self) -> int:
+        """Packets between the first and the newest that did not come (RFC 3550 appendix A.3)."""
+        if not self.sequences:
+            return 0
+        newest = sequence_delta(self.sequences[-1], self.sequences[0])
+        return newest + 1 - len(self.sequences)
+
+    @property
     def has_ended(self) -> bool:
         """BYE has come."""
         return any(isinstance(report, Bye) for report in self.reports)
@@ -269,7 +277,7 @@ class Client:
         block = ReportBlock(
             ssrc=ssrc,
             fraction_lost=0,
-            lost=0,
+            lost=self.reception.lost,
             highest_sequence=highest,
             jitter=90,
             last_sr=middle,
