@@ -128,7 +128,10 @@ class FullDiskTests(FaultCase):
 
     def wait_for_port(self, port: int) -> None:
         until_s = time.monotonic() + PATIENCE_S
-        while socket.socket().connect_ex(("127.0.0.1", port)):
+        while True:
+            with socket.socket() as probe:
+                if not probe.connect_ex(("127.0.0.1", port)):
+                    return
             self.assertLess(time.monotonic(), until_s)
             time.sleep(POLL_S)
 
