@@ -21,27 +21,11 @@ from mjpegd.errors import ConfigurationError, RTSPError
 from mjpegd.logs import Tally
 from mjpegd.ports import Pair, close_pairs
 from mjpegd.settings import Settings
+from mjpegd.workers import messages
 from mjpegd.workers.arrivals import Arrival, Arrivals
 from mjpegd.workers.crew import Crew, CrewReactor
 from mjpegd.workers.first_words import named_tunnel, named_worker, worker_of_tunnel
-from mjpegd.workers.messages import (
-    MAX_VALUE_BYTES,
-    Announce,
-    ChangeSeat,
-    Cover,
-    Disconnected,
-    FailedLogin,
-    GiveBackSeat,
-    GiveWay,
-    HandOver,
-    Line,
-    ReadAgain,
-    Ready,
-    Stands,
-    Stop,
-    TakeSeat,
-    TakeStock,
-)
+from mjpegd.workers.messages import MAX_VALUE_BYTES, Cover, Line
 
 _log = Logger()
 
@@ -94,12 +78,12 @@ class Post(Line):
         connection, presence = arrival.take()
         number = next(self._numbers)
         self.connections[number] = presence
-        presence.give_way = partial(self.callRemote, GiveWay, number=number)
+        presence.give_way = partial(self.callRemote, messages.GiveWay, number=number)
         if cover is Cover.TLS:
             self._encrypted_hosts[number] = host
             self.encrypted.add(host)
         done = self.callRemote(
-            HandOver,
+            messages.HandOver,
             number=number,
             connection=connection.fileno(),
             said=said[:MAX_VALUE_BYTES],
@@ -115,19 +99,19 @@ class Post(Line):
             "worker {worker} has ended with a connection of {peer}", worker=self.number, peer=host
         )
 
-    @Ready.responder
+    @messages.Ready.responder
     def ready(self) -> dict[str, Any]:
         """It can be given connections."""
         self._joined(self)
         return {}
 
-    @Stands.responder
+    @messages.Stands.responder
     def stands(self, number: int, standing: str) -> dict[str, Any]:
         """It has heard of one of its connections."""
         self.connections[number].asks(Standing(standing))
         return {}
 
-    @Disconnected.responder
+    @messages.Disconnected.responder
     def disconnected(self, number: int) -> dict[str, Any]:
         """One of its connections has closed."""
         self.connections.pop(number).leaves()
@@ -135,7 +119,7 @@ class Post(Line):
             self._has_left(host)
         return {}
 
-    @TakeSeat.responder
+    @messages.TakeSeat.responder
     def take_seat(self, **seat: Any) -> "Deferred[dict[str, str]]":
         """It wants to make a session."""
         taken = Seat(**seat)
@@ -145,7 +129,7 @@ class Post(Line):
         self.seats[seat] += 1
         return {"refusal": ""}
 
-    @ChangeSeat.responder
+    @messages.ChangeSeat.responder
     def change_seat(self, wanted_bits_per_s: int, **seat: Any) -> "Deferred[dict[str, str]]":
         """One of its sessions wants to need another bandwidth."""
         old = Seat(**seat)
@@ -157,7 +141,7 @@ class Post(Line):
         self._forget(old)
         return self._seated(None, new)
 
-    @GiveBackSeat.responder
+    @messages.GiveBackSeat.responder
     def give_back_seat(self, **seat: Any) -> dict[str, Any]:
         """One of its sessions has ended."""
         given = Seat(**seat)
@@ -178,7 +162,7 @@ class Post(Line):
         if all(seat.host != host for seat in self.seats):
             self.encrypted.discard(host)
 
-    @FailedLogin.responder
+    @messages.FailedLogin.responder
     def failed_login(self, host: str, name: bytes, guess: bytes) -> "Deferred[dict[str, Any]]":
         """Somebody has tried to log in there."""
         return self._penalties.failed(host, name, guess).addCallback(asdict)
@@ -275,7 +259,7 @@ class Acceptor:
     def read_again(self) -> None:
         """Have each worker read users file and certificate again."""
         for post in self._posts.values():
-            post.callRemote(ReadAgain)
+            post.callRemote(messages.ReadAgain)
 
     def take_stock(self) -> None:
         """Say in the log what all workers have together, and have each say the rest."""
@@ -289,7 +273,7 @@ class Acceptor:
             waiting=self.factory.waiting + (self.encrypted.waiting if self.encrypted else 0),
         )
         for post in posts:
-            post.callRemote(TakeStock)
+            post.callRemote(messages.TakeStock)
 
     def start(self) -> None:
         """Start the workers."""
@@ -302,7 +286,7 @@ class Acceptor:
     async def announce(self, base_url: str) -> None:
         """Have one of the workers say what can be watched."""
         if self._posts:
-            self._posts[min(self._posts)].callRemote(Announce, base_url=base_url)
+            self._posts[min(self._posts)].callRemote(messages.Announce, base_url=base_url)
 
     async def close(self) -> None:
         """Have each worker say BYE to its viewers and end."""
@@ -310,7 +294,7 @@ class Acceptor:
         if self.encrypted is not None:
             self.encrypted.abort_all()
         for post in self._posts.values():
-            post.callRemote(Stop)
+            post.callRemote(messages.Stop)
         await self._crew.close()
         self._tally.stop()
         close_pairs(self._pairs)

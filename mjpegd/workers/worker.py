@@ -32,27 +32,9 @@ from mjpegd.logs import Tally, say_count
 from mjpegd.ports import Pair
 from mjpegd.rtsp import RTSPFactory
 from mjpegd.theatre import Theatre, TheatreReactor
+from mjpegd.workers import messages
 from mjpegd.workers.first_words import prefix
-from mjpegd.workers.messages import (
-    Addresses,
-    Announce,
-    ChangeSeat,
-    Cover,
-    Disconnected,
-    FailedLogin,
-    GiveBackSeat,
-    GiveWay,
-    HandOver,
-    Line,
-    LineFactory,
-    ReadAgain,
-    Ready,
-    Stands,
-    Stop,
-    TakeSeat,
-    TakeStock,
-    Task,
-)
+from mjpegd.workers.messages import Addresses, Cover, Line, LineFactory, Task
 
 _log = Logger()
 
@@ -111,7 +93,7 @@ class Worker:
             self._reactor.adoptStreamConnection(
                 line.fileno(), socket.AF_UNIX, LineFactory(self._desk)
             )
-        self._desk.callRemote(Ready)
+        self._desk.callRemote(messages.Ready)
 
     def announce(self, base_url: str) -> None:
         """Say in the log what can be watched."""
@@ -174,7 +156,7 @@ class Desk(Line):
         super().__init__()
         self._worker = worker
 
-    @HandOver.responder
+    @messages.HandOver.responder
     def hand_over(
         self,
         number: int,
@@ -190,34 +172,34 @@ class Desk(Line):
                 number, connection, Addresses(**addresses), Cover(cover), said + said_then
             )
         except OSError:
-            self.callRemote(Disconnected, number=number)
+            self.callRemote(messages.Disconnected, number=number)
         return {}
 
-    @GiveWay.responder
+    @messages.GiveWay.responder
     def give_way(self, number: int) -> dict[str, Any]:
         """Somebody else needs the place of a connection."""
         self._worker.give_way(number)
         return {}
 
-    @Announce.responder
+    @messages.Announce.responder
     def announce(self, base_url: str) -> dict[str, Any]:
         """The acceptor wants to have it said what can be watched."""
         self._worker.announce(base_url)
         return {}
 
-    @ReadAgain.responder
+    @messages.ReadAgain.responder
     def read_again(self) -> dict[str, Any]:
         """The operator has changed the users file."""
         self._worker.read_again()
         return {}
 
-    @TakeStock.responder
+    @messages.TakeStock.responder
     def take_stock(self) -> dict[str, Any]:
         """The operator wants to know what there is."""
         self._worker.take_stock()
         return {}
 
-    @Stop.responder
+    @messages.Stop.responder
     def stop(self) -> dict[str, Any]:
         """The daemon stops."""
         self._worker.end()
@@ -269,18 +251,18 @@ class FarAdmission:
 
     def take_seat(self, seat: Seat) -> "Deferred[None]":
         """Ask for one more session."""
-        return Deferred.fromCoroutine(self._ask(TakeSeat, **asdict(seat)))
+        return Deferred.fromCoroutine(self._ask(messages.TakeSeat, **asdict(seat)))
 
     def change_seat(self, seat: Seat, other: Seat) -> "Deferred[None]":
         """Ask for another bandwidth."""
         wanted = other.bits_per_s
         return Deferred.fromCoroutine(
-            self._ask(ChangeSeat, **asdict(seat), wanted_bits_per_s=wanted)
+            self._ask(messages.ChangeSeat, **asdict(seat), wanted_bits_per_s=wanted)
         )
 
     def give_back_seat(self, seat: Seat) -> None:
         """A session has ended."""
-        self._line.callRemote(GiveBackSeat, **asdict(seat))
+        self._line.callRemote(messages.GiveBackSeat, **asdict(seat))
 
 
 def _stay() -> None:
@@ -320,13 +302,13 @@ class FarPresence:
         ):
             return
         self._told, self._told_s = standing, now_s
-        self._line.callRemote(Stands, number=self._number, standing=standing.value)
+        self._line.callRemote(messages.Stands, number=self._number, standing=standing.value)
 
     def leaves(self) -> None:
         """It has closed."""
         self.give_way = _stay
         if self._present.pop(self._number, None) is not None:
-            self._line.callRemote(Disconnected, number=self._number)
+            self._line.callRemote(messages.Disconnected, number=self._number)
 
 
 class FarPenalties:
@@ -342,7 +324,9 @@ class FarPenalties:
         self._line = line
 
     async def _failed(self, host: str, name: bytes, guess: bytes) -> Penalty:
-        return Penalty(**await self._line.ask(FailedLogin, host=host, name=name, guess=guess))
+        return Penalty(
+            **await self._line.ask(messages.FailedLogin, host=host, name=name, guess=guess)
+        )
 
     def failed(self, host: str, name: bytes, guess: bytes) -> "Deferred[Penalty]":
         """Count one more wrong login."""
