@@ -5,6 +5,7 @@ import dataclasses
 import re
 import shlex
 import unittest
+from collections.abc import Iterator
 from configparser import ConfigParser
 from pathlib import Path
 
@@ -34,6 +35,16 @@ COMMANDS = {"--version", "--help", "--help-auth", "--help-auth-type"}
 def anchors(text: str) -> set[str]:
     titles = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", title).strip().lower().replace(" ", "-") for title in titles}
+
+
+def floods(tree: ast.Module) -> Iterator[str]:
+    """What a module has a `Tally` count, as far as it is fixed text."""
+    for node in ast.walk(tree):
+        match node:
+            case ast.Call(
+                ast.Attribute(tally, "count" | "passes"), [ast.Constant(str() as kind), *_]
+            ) if ast.unparse(tally).endswith("tally"):
+                yield kind
 
 
 def option_defaults() -> dict[str, str]:
@@ -152,6 +163,13 @@ class OperationsTests(SynchronousTestCase):
         ):
             named = set(re.findall(r"--[a-z][a-z-]+", section(self.text, name)))
             self.assertTrue(named <= known, f"{name}: {named - known}")
+
+    def test_every_line_that_counts_a_flood_is_there(self) -> None:
+        log = section(self.text, "The log")
+        for path in PACKAGE.rglob("*.py"):
+            if "test" not in path.relative_to(PACKAGE).parts:
+                for kind in floods(ast.parse(path.read_text(encoding="utf-8"))):
+                    self.assertIn(kind, log, path.name)
 
     def test_every_option_that_the_threat_model_names_exists(self) -> None:
         named = set(re.findall(r"--[a-z][a-z-]+", document("SECURITY.md")))
