@@ -5,7 +5,7 @@ import os
 import secrets
 import signal
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -147,6 +147,7 @@ class MjpegService(Service):
         super().startService()
         try:
             _check_folder(self._settings.media)
+            _check_passwords(self._settings.access.auth)
             self._venue.prepare()
         except ConfigurationError as fault:
             raise self._given_up(fault) from None
@@ -291,6 +292,27 @@ def _check_folder(media: Path) -> None:
         raise ConfigurationError(f"--media {media} {state.value}: name the folder that holds it")
     if state is FolderState.UNREADABLE:
         raise ConfigurationError(f"--media {media} {state.value}: see its owner and its mode")
+
+
+def _check_passwords(auth: Sequence[str]) -> None:
+    """Twisted takes a file of passwords that it cannot read, too, and then knows nobody.
+
+    Args:
+        auth: Of ``--auth``, descriptions of checkers.
+
+    Raises:
+        ConfigurationError: There is such a file; says which, and why.
+    """
+    for description in auth:
+        kind, _, argument = description.partition(":")
+        if kind == "file":
+            try:
+                with Path(argument).open("rb"):
+                    pass
+            except OSError as fault:
+                raise ConfigurationError(
+                    f"--auth file:{argument}: cannot be read: {fault.strerror}"
+                ) from None
 
 
 def _stop_with_status_1(reactor: Reactor) -> None:

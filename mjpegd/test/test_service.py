@@ -1,9 +1,11 @@
+import io
 import socket
 from typing import cast
 
 from twisted.internet.defer import Deferred
 from twisted.internet.threads import deferToThread
 from twisted.logger import ILogObserver, LogEvent, formatEvent, globalLogPublisher
+from twisted.plugins.cred_file import theFileCheckerFactory
 from typing_extensions import override
 from zope.interface import implementer
 
@@ -136,6 +138,14 @@ class MjpegServiceTests(ServiceTestCase):
         service = self.service(f"--media={folder / 'film.avi'}")
 
         self.assert_refuses(service, "is not a folder: name the folder that holds it")
+
+    def test_passwords_that_cannot_be_read_end_the_start(self) -> None:
+        # Twisted warns, and goes on.
+        self.patch(theFileCheckerFactory, "errorOutput", io.StringIO())
+        for path, says in ("/no/such", "No such file or directory"), ("/", "Is a directory"):
+            service = self.service(f"--auth=file:{path}")
+
+            self.assert_refuses(service, f"--auth file:{path}: cannot be read: {says}")
 
     def test_who_may_watch_is_told_at_the_start(self) -> "Deferred[None]":
         folder = self.folder({"users.toml": users_file().encode()})
