@@ -89,7 +89,9 @@ class FloorTests(SynchronousTestCase):
         self.assert_imports("senders", "mjpegd.wire", "mjpegd.senders")
 
     def test_streams_and_sessions_know_no_concrete_source_or_sender(self) -> None:
-        for name in ("playhead", "playout", "stream", "session", "rtp", "registry"):
+        heart = ("stream", "packing", "workshop", "playhead", "playout", "rtp", "session")
+        capacity = (f"capacity.{name}" for name in ("admission", "guests", "seats", "demand"))
+        for name in (*heart, *capacity, "registry"):
             for imported in imports(modules()[f"mjpegd.{name}"]):
                 self.assertFalse(imported.startswith(CONCRETE), f"{name} imports {imported}")
 
