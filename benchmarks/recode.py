@@ -5,6 +5,7 @@ rounds: only looking at it, coding it anew by `mjpegd.wire.recode` and by libtur
 installed, without loss, and by Pillow with the frame's own tables, which loses a little.
 """
 
+import argparse
 import sys
 import time
 from collections.abc import Callable
@@ -64,6 +65,7 @@ def cost_ms(way: Way, jpeg: bytes) -> float:
 
 def main() -> None:
     """Measure, and print a table."""
+    argparse.ArgumentParser("python -m benchmarks.recode", description=__doc__).parse_args()
     library = TurboJpeg.find()
     frames = {
         "4:2:0, own Huffman tables": frame(),

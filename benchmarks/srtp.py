@@ -4,6 +4,7 @@ Microseconds of processor time for a frame of about 30 kB in 23 packets, the med
 rounds: stamped with a viewer's numbers only, and encrypted as well by each suite.
 """
 
+import argparse
 from secrets import token_bytes
 from statistics import median
 from time import process_time
@@ -60,6 +61,7 @@ def secured(suite: Suite) -> IPacketSender:
 
 def main() -> None:
     """Measure, and print a table."""
+    argparse.ArgumentParser("python -m benchmarks.srtp", description=__doc__).parse_args()
     template = frame()
     say_heading(TITLES)
     plain_s = cost_s(template, IPacketSender(Nowhere()))

@@ -5,6 +5,7 @@ figures have something to tell. It takes a minute, and a screen: the one that ``
 which has to be free of other windows, or one of Xvfb's.
 """
 
+import argparse
 import os
 import tempfile
 import tkinter
@@ -176,6 +177,7 @@ def watch(url: str, history: History) -> None:
 
 def main() -> None:
     """Make them all."""
+    argparse.ArgumentParser("python -m docs.make_screenshots", description=__doc__).parse_args()
     plan = Plan(drop=is_lost, delay=at_random(0.004, seed=5))
     with tempfile.TemporaryDirectory() as folder, screen() as display:
         os.environ["DISPLAY"] = display
