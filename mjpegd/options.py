@@ -222,7 +222,7 @@ where PyAV is installed (pip install 'mjpegd[containers]')."""
             "max-tunnels",
             None,
             "2048",
-            "Tunnels over HTTP and WebSocket at the same time, for each worker; 0 for none.",
+            "Tunnels over HTTP and WebSocket at the same time, in all; 0 for none.",
         ],
     ]
     optFlags: ClassVar[list[list[str | None]]] = [

@@ -154,7 +154,7 @@ class Theatre:
             started=int(time.time()),
             keying=Keying(time.time, os.urandom) if is_installed() else None,
         )
-        entrance = Entrance(clock, settings.limits, tally, access.origins)
+        entrance = Entrance(clock, settings.limits, tally, access.origins, admission)
         self.factory = RTSPFactory(house, admission, clock, entrance)
         self.encrypted: ServerFactory | None = None
         self._encryption: Encryption | None = None

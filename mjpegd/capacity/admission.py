@@ -85,6 +85,14 @@ class Admission(Protocol):
         """A session that was counted has ended."""
         ...
 
+    def take_tunnel(self) -> bool:
+        """Count one more tunnel; False if there is no room for it."""
+        ...
+
+    def give_back_tunnel(self) -> None:
+        """A tunnel that was counted has ended."""
+        ...
+
 
 class Headcount:
     """Counts all of them here (see `Admission`).
@@ -102,6 +110,7 @@ class Headcount:
         self._guests = Guests(limits)
         self._by_host: Counter[str] = Counter()
         self._by_user: Counter[str] = Counter()
+        self._tunnels = 0
         self.sessions = 0
         self.bits_per_s = 0
 
@@ -147,6 +156,17 @@ class Headcount:
             counter[name] -= 1
             if not counter[name]:
                 del counter[name]  # or everybody who ever came would stay
+
+    def take_tunnel(self) -> bool:
+        """Count one more tunnel (see `Admission`)."""
+        if self._tunnels >= self._limits.tunnels:
+            return False
+        self._tunnels += 1
+        return True
+
+    def give_back_tunnel(self) -> None:
+        """A tunnel has ended (see `Admission`)."""
+        self._tunnels -= 1
 
     def _full(self, seat: Seat) -> str:
         """Why there may not be one more; empty if there may."""

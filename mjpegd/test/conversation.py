@@ -565,7 +565,7 @@ class Server:
             started=STARTED_UNIX_S,
             keying=keying,
         )
-        entrance = Entrance(self.clock, limits, tally, origins)
+        entrance = Entrance(self.clock, limits, tally, origins, self.admission)
         self.factory = RTSPFactory(self.house, self.admission, self.clock, entrance)
 
     def catches_up(self) -> None:

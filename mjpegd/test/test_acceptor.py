@@ -34,6 +34,7 @@ from mjpegd.workers.worker import Desk, FarAdmission, FarPenalties, Worker
 
 REQUEST = b"OPTIONS * RTSP/1.0\r\nCSeq: 1\r\n\r\n"
 HOST = "127.0.0.1"
+MOST_TUNNELS = 3
 
 
 class Staff:
@@ -51,7 +52,7 @@ class Staff:
     def __init__(self, number: int, process: ProcessProtocol, seconds: Callable[[], float]) -> None:
         self.number = number
         self.desk = Desk(cast(Worker, self))  # it has the part of a worker that a desk calls
-        self.admission = FarAdmission(self.desk, seconds)
+        self.admission = FarAdmission(self.desk, seconds, most_tunnels=MOST_TUNNELS)
         self.penalties = FarPenalties(self.desk)
         self.taken: list[tuple[socket.socket, Addresses, Cover, bytes]] = []
         self.present: list[Presence] = []
@@ -79,6 +80,9 @@ class Staff:
     def closes(presence: Presence, connection: socket.socket) -> None:
         connection.close()
         presence.leaves()
+
+    def tunnels(self, *, are_taken: bool) -> None:
+        self.admission.are_tunnels_taken = are_taken
 
     def give_way(self, number: int) -> None:
         self.admission.give_way(number)
@@ -142,7 +146,10 @@ class AcceptorTestCase(TestCase):
         self.reactor = cast(Reactor, reactor)
         options = Options()
         options.parseOptions(
-            ["--workers=2", "--max-connections=4", "--max-sessions=3", *self.arguments]
+            [
+                *("--workers=2", "--max-connections=4", "--max-sessions=3"),
+                *(f"--max-tunnels={MOST_TUNNELS}", *self.arguments),
+            ]
         )
         tally = Tally(self.reactor, say_count)
         self.headcount = Headcount(options.settings.limits, tally)
@@ -307,6 +314,46 @@ class AcceptorTests(AcceptorTestCase):
         self.first.admission.give_back_seat(Seat(HOST))
         await self.until(lambda: self.headcount.sessions == 2)
         await self.second.admission.take_seat(Seat(HOST))
+
+    async def test_tunnels_are_counted_over_all_workers(self) -> None:
+        await self.all_ready()
+        for staff in (self.first, self.second, self.first):
+            self.assertTrue(staff.admission.take_tunnel())
+
+        await self.until(lambda: self.first.admission.are_tunnels_taken)
+        await self.until(lambda: self.second.admission.are_tunnels_taken)
+        self.assertFalse(self.second.admission.take_tunnel())
+        self.first.admission.give_back_tunnel()
+        await self.until(lambda: not self.second.admission.are_tunnels_taken)
+        self.assertTrue(self.second.admission.take_tunnel())
+
+    async def test_one_worker_alone_takes_no_more_tunnels_than_there_may_be(self) -> None:
+        await self.all_ready()
+
+        taken = [self.first.admission.take_tunnel() for _ in range(MOST_TUNNELS + 1)]
+
+        self.assertEqual(taken, [True] * MOST_TUNNELS + [False])
+
+    async def test_tunnels_of_a_worker_that_ends_may_be_taken_again(self) -> None:
+        await self.all_ready()
+        for _ in range(MOST_TUNNELS):
+            self.first.admission.take_tunnel()
+        await self.until(lambda: self.second.admission.are_tunnels_taken)
+
+        self.first.end()
+
+        await self.until(lambda: not self.second.admission.are_tunnels_taken)
+
+    async def test_a_worker_that_starts_anew_knows_whether_there_is_room_for_tunnels(self) -> None:
+        await self.all_ready()
+        for _ in range(MOST_TUNNELS):
+            self.second.admission.take_tunnel()
+        await self.until(lambda: self.first.admission.are_tunnels_taken)
+        self.first.end()
+        await self.until(lambda: len(self.crew.staff) == 3)
+        self.crew.staff[2].desk.callRemote(Ready)
+
+        await self.until(lambda: self.crew.staff[2].admission.are_tunnels_taken)
 
     async def test_wrong_logins_are_counted_over_all_workers(self) -> None:
         await self.all_ready()

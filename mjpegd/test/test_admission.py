@@ -40,6 +40,13 @@ class HeadcountTests(SynchronousTestCase):
 
         self.assertEqual([bool(guest) for guest in came], [True, True, True, False])
 
+    def test_there_are_only_so_many_tunnels(self) -> None:
+        headcount = Headcount(Limits(tunnels=2), Tally(Clock(), say_count))
+        taken = [headcount.take_tunnel() for _ in range(3)]
+        headcount.give_back_tunnel()
+
+        self.assertEqual([*taken, headcount.take_tunnel()], [True, True, False, True])
+
     def test_who_leaves_makes_room(self) -> None:
         guests = [self.seated(FIRST) for _ in range(2)]
         assert guests[1] is not None

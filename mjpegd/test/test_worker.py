@@ -3,6 +3,7 @@
 import socket
 import ssl
 from collections.abc import Callable
+from itertools import count
 from pathlib import Path
 from typing import Any, cast
 
@@ -20,6 +21,7 @@ from mjpegd.ports import bind_pair
 from mjpegd.test.conversation import said
 from mjpegd.test.keys import pair
 from mjpegd.test.logins import EVERYTHING, users_file
+from mjpegd.test.tunnelled import get
 from mjpegd.wire.headers import SessionHeader, Transport
 from mjpegd.wire.messages import Response
 from mjpegd.workers.messages import (
@@ -27,6 +29,7 @@ from mjpegd.workers.messages import (
     Cover,
     Disconnected,
     GiveBackSeat,
+    GiveBackTunnel,
     GiveWay,
     Line,
     LineFactory,
@@ -34,7 +37,9 @@ from mjpegd.workers.messages import (
     Stands,
     TakeSeat,
     TakeStock,
+    TakeTunnel,
     Task,
+    Tunnels,
 )
 from mjpegd.workers.worker import Reactor, Taking, Worker
 
@@ -67,6 +72,16 @@ class FarEnd(Line):
     @GiveBackSeat.responder
     def give_back_seat(self, host: str, user: str, bits_per_s: int) -> dict[str, Any]:
         self.heard.append(("give back seat", host))
+        return {}
+
+    @TakeTunnel.responder
+    def take_tunnel(self) -> dict[str, Any]:
+        self.heard.append(("take tunnel", ""))
+        return {}
+
+    @GiveBackTunnel.responder
+    def give_back_tunnel(self) -> dict[str, Any]:
+        self.heard.append(("give back tunnel", ""))
         return {}
 
     @Disconnected.responder
@@ -132,6 +147,7 @@ class WorkerTests(TestCase):
         self.worker = Worker(task, running, bind_pair(HOST, 0))
         ours, theirs = socket.socketpair()
         self.line = FarEnd()
+        self.cookies = map(str, count())
         with ours:
             ours.setblocking(False)
             running.adoptStreamConnection(ours.fileno(), socket.AF_UNIX, LineFactory(self.line))
@@ -221,6 +237,35 @@ class WorkerTests(TestCase):
 
         self.assertTrue(data.startswith(b"RTSP/1.0 503 "))
         await self.until(lambda: ("disconnected", str(NUMBER)) in self.line.heard)
+
+    async def test_the_acceptor_hears_of_tunnels(self) -> None:
+        await self.answer_to_tunnel("one")
+        self.client.close()
+
+        for word in ("take tunnel", "give back tunnel"):
+            await self.until(lambda word=word: (word, "") in self.line.heard)
+
+    async def test_there_are_no_more_tunnels_when_the_acceptor_says_so(self) -> None:
+        await self.until_tunnels_get(b"200")
+        self.line.callRemote(Tunnels, are_taken=True)
+        await self.until_tunnels_get(b"503")
+        self.line.callRemote(Tunnels, are_taken=False)
+        await self.until_tunnels_get(b"200")
+
+    async def until_tunnels_get(self, status: bytes) -> None:
+        """Open one after another until one is answered so: what was told may come later."""
+        for cookie in self.cookies:
+            if (await self.answer_to_tunnel(cookie)).split()[1] == status:
+                return
+
+    async def answer_to_tunnel(self, cookie: str) -> bytes:
+        """The first line that a GET of a tunnel is answered."""
+        client, accepted = self.connection()
+        own = Addresses(*accepted.getpeername(), *accepted.getsockname())
+        self.client = client
+        self.worker.take_over(NUMBER, accepted.detach(), own, Cover.NONE, get(cookie))
+        data: bytes = await deferToThread(client.recv, 65_536)
+        return data.partition(b"\r\n")[0]
 
     async def test_a_proxy_may_tell_whose_it_is(self) -> None:
         addresses = Addresses("127.0.0.9", 40_000, "203.0.113.1", 554)

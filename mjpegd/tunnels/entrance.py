@@ -1,6 +1,7 @@
 """What comes as HTTP to the RTSP port: a tunnel is let in, all else is told what this port is."""
 
 from collections.abc import Container
+from typing import Protocol
 
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
@@ -18,24 +19,41 @@ _log = Logger()
 ANY_ORIGIN = "*"
 
 
+class Room(Protocol):
+    """Counts tunnels."""
+
+    def take_tunnel(self) -> bool:
+        """Count one more; False if there is no room for it."""
+        ...
+
+    def give_back_tunnel(self) -> None:
+        """One that was counted has ended."""
+        ...
+
+
 class Entrance:
     """Lets tunnels in.
 
     Args:
         clock: Time.
-        limits: How many there may be.
+        limits: How long halves of them may wait.
         tally: Counts what may come in floods.
         origins: Of the web pages that may use WebSocket.
+        room: Whether there may be one more.
     """
 
     def __init__(
-        self, clock: IReactorTime, limits: Limits, tally: Tally, origins: Container[str]
+        self,
+        clock: IReactorTime,
+        limits: Limits,
+        tally: Tally,
+        origins: Container[str],
+        room: Room,
     ) -> None:
-        self._limits = limits
         self._tally = tally
         self._origins = origins
-        self._count = 0
-        self._pairs = Pairs(clock, limits, tally, self._take, self._give_back)
+        self._room = room
+        self._pairs = Pairs(clock, limits, tally, self._take, room.give_back_tunnel)
 
     def enter(self, request: Request, bearer: Bearer) -> Inlet:
         """See what a request of HTTP opens; what follows it is for the result.
@@ -66,7 +84,7 @@ class Entrance:
         self._take()
         if self._tally.passes("more tunnels over WebSocket"):
             _log.info("{peer} opens a tunnel over WebSocket", peer=bearer.host)
-        socket = WebSocket(bearer, self._give_back)
+        socket = WebSocket(bearer, self._room.give_back_tunnel)
         bearer.send_response(upgraded(opening.key), None)
         bearer.converse(socket, socket.envelope)
         return socket
@@ -93,10 +111,6 @@ class Entrance:
         Raises:
             HTTPError: There are too many.
         """
-        if self._count >= self._limits.tunnels:
+        if not self._room.take_tunnel():
             self._tally.count("tunnels beyond the limit")
             raise HTTPError(503, "There are too many tunnels already.")
-        self._count += 1
-
-    def _give_back(self) -> None:
-        self._count -= 1

@@ -39,10 +39,12 @@ class Post(Line):
         penalties: Who counts wrong logins.
         joined: Called when it can be given connections.
         left: Called when it can be given none any more.
+        counted: Called when it has a tunnel more, or less.
 
     Attributes:
         connections: Connections that it has, by their numbers.
         seats: What its sessions take.
+        tunnels: How many it has.
         encrypted: Addresses that have encrypted connections here, or had them and still sessions.
     """
 
@@ -53,17 +55,20 @@ class Post(Line):
         penalties: Penalties,
         joined: "Callable[[Post], None]",
         left: "Callable[[Post], None]",
+        counted: Callable[[], None],
     ) -> None:
         super().__init__()
         self.number = number
         self.connections: dict[int, Presence] = {}
         self.seats: Counter[Seat] = Counter()
+        self.tunnels = 0
         self.encrypted: set[str] = set()
         self._encrypted_hosts: dict[int, str] = {}
         self._admission = admission
         self._penalties = penalties
         self._joined = joined
         self._left = left
+        self._counted = counted
         self._numbers = count(1)
 
     @property
@@ -155,6 +160,20 @@ class Post(Line):
         if not self.seats[seat]:
             del self.seats[seat]  # or everybody who ever came would stay
 
+    @messages.TakeTunnel.responder
+    def take_tunnel(self) -> dict[str, Any]:
+        """A tunnel has begun there."""
+        self.tunnels += 1
+        self._counted()
+        return {}
+
+    @messages.GiveBackTunnel.responder
+    def give_back_tunnel(self) -> dict[str, Any]:
+        """A tunnel has ended there."""
+        self.tunnels -= 1
+        self._counted()
+        return {}
+
     def _has_left(self, host: str) -> None:
         """Something of an address is gone; with the last of it the address is forgotten."""
         if host not in self.encrypted or host in self._encrypted_hosts.values():
@@ -234,6 +253,8 @@ class Acceptor:
         self._tally = tally
         self._crew = Crew(settings, reactor, pairs, self._new_post)
         self._posts: dict[int, Post] = {}
+        self._most_tunnels = settings.limits.tunnels
+        self._are_tunnels_taken = False
         self._waiting: list[Arrival] = []
         self._all_ready: Deferred[None] = Deferred()
         self._missing = set(range(1, settings.workers + 1))
@@ -300,10 +321,18 @@ class Acceptor:
         close_pairs(self._pairs)
 
     def _new_post(self, number: int) -> Post:
-        return Post(number, self._admission, self._penalties, self._joined, self._left)
+        return Post(
+            number,
+            self._admission,
+            self._penalties,
+            self._joined,
+            self._left,
+            self._count_tunnels,
+        )
 
     def _joined(self, post: Post) -> None:
         self._posts[post.number] = post
+        post.callRemote(messages.Tunnels, are_taken=self._are_tunnels_taken)
         waiting, self._waiting = self._waiting, []
         for arrival in waiting:
             if arrival.is_here:
@@ -314,6 +343,20 @@ class Acceptor:
 
     def _left(self, post: Post) -> None:
         self._posts.pop(post.number, None)
+        self._count_tunnels()
+
+    def _count_tunnels(self) -> None:
+        """Have each worker know whether there is room for one more tunnel.
+
+        Between that and the last one that was taken some more may begin, as many as a worker lets
+        in within an instant: a question for each would hold up all of them.
+        """
+        are_taken = sum(post.tunnels for post in self._posts.values()) >= self._most_tunnels
+        if are_taken is self._are_tunnels_taken:
+            return
+        self._are_tunnels_taken = are_taken
+        for post in self._posts.values():
+            post.callRemote(messages.Tunnels, are_taken=are_taken)
 
     def _place(self, arrival: Arrival) -> None:
         """Hand a connection to the worker that has its session, or else to the least busy one."""

@@ -57,6 +57,7 @@ _SEAT: _Fields = [
     (b"bits_per_s", amp.Integer()),
 ]
 _OTHER_SEAT: _Fields = [*_SEAT, (b"wanted_bits_per_s", amp.Integer())]
+_TUNNELS: _Fields = [(b"are_taken", amp.Boolean())]
 _BASE_URL: _Fields = [(b"base_url", amp.Unicode())]
 _LOGIN: _Fields = [
     (b"host", amp.Unicode()),
@@ -159,6 +160,25 @@ class GiveBackSeat(amp.Command):
     """To the acceptor: a session has ended."""
 
     arguments = _SEAT
+    requiresAnswer = False
+
+
+class TakeTunnel(amp.Command):
+    """To the acceptor: a tunnel has begun."""
+
+    requiresAnswer = False
+
+
+class GiveBackTunnel(amp.Command):
+    """To the acceptor: a tunnel has ended."""
+
+    requiresAnswer = False
+
+
+class Tunnels(amp.Command):
+    """To a worker: all tunnels that there may be are taken, or not any more."""
+
+    arguments = _TUNNELS
     requiresAnswer = False
 
 

@@ -59,7 +59,7 @@ class Worker:
     def __init__(self, task: Task, reactor: Reactor, pair: Pair) -> None:
         self._reactor = reactor
         self._desk = Desk(self)
-        self._admission = FarAdmission(self._desk, reactor.seconds)
+        self._admission = FarAdmission(self._desk, reactor.seconds, task.settings.limits.tunnels)
         self._theatre = Theatre(
             task.settings,
             reactor,
@@ -112,6 +112,10 @@ class Worker:
     def give_way(self, number: int) -> None:
         """Close a connection, if it is still there."""
         self._admission.give_way(number)
+
+    def tunnels(self, *, are_taken: bool) -> None:
+        """All tunnels that there may be are taken, or not any more."""
+        self._admission.are_tunnels_taken = are_taken
 
     def take_over(
         self, number: int, descriptor: int, addresses: Addresses, cover: Cover, said: bytes
@@ -181,6 +185,12 @@ class Desk(Line):
         self._worker.give_way(number)
         return {}
 
+    @messages.Tunnels.responder
+    def tunnels(self, are_taken: bool) -> dict[str, Any]:
+        """The last tunnel that there may be was taken, or given back."""
+        self._worker.tunnels(are_taken=are_taken)
+        return {}
+
     @messages.Announce.responder
     def announce(self, base_url: str) -> dict[str, Any]:
         """The acceptor wants to have it said what can be watched."""
@@ -218,12 +228,17 @@ class FarAdmission:
     Args:
         line: To the acceptor.
         seconds: The time.
+        most_tunnels: How many there may be, in all workers.
 
     Attributes:
         present: The connections of this worker, by the numbers that the acceptor gave them.
+        are_tunnels_taken: By all workers together.
     """
 
-    def __init__(self, line: Line, seconds: Callable[[], float]) -> None:
+    def __init__(self, line: Line, seconds: Callable[[], float], most_tunnels: int) -> None:
+        self.are_tunnels_taken = False
+        self._most_tunnels = most_tunnels
+        self._tunnels = 0
         self._line = line
         self._seconds = seconds
         self._coming = 0
@@ -263,6 +278,19 @@ class FarAdmission:
     def give_back_seat(self, seat: Seat) -> None:
         """A session has ended."""
         self._line.callRemote(messages.GiveBackSeat, **asdict(seat))
+
+    def take_tunnel(self) -> bool:
+        """Tell the acceptor; it says when there may be no more."""
+        if self.are_tunnels_taken or self._tunnels >= self._most_tunnels:
+            return False
+        self._tunnels += 1
+        self._line.callRemote(messages.TakeTunnel)
+        return True
+
+    def give_back_tunnel(self) -> None:
+        """A tunnel has ended."""
+        self._tunnels -= 1
+        self._line.callRemote(messages.GiveBackTunnel)
 
 
 def _stay() -> None:
