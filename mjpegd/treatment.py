@@ -126,4 +126,6 @@ class TreatmentNotes:
 
 def _without_rendition(form: Hashable) -> Hashable:
     # Viewers may ask for millions of renditions, and the same is done for each of them.
-    return replace(form, rendition=PLAIN_RENDITION) if isinstance(form, JpegForm) else form
+    if not isinstance(form, JpegForm) or form.rendition is PLAIN_RENDITION:
+        return form
+    return replace(form, rendition=PLAIN_RENDITION)

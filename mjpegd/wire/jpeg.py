@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum
+from functools import lru_cache
 from typing import NamedTuple, Self
 
 from mjpegd.wire.errors import BrokenJpegError, UnsupportedJpegError
@@ -26,6 +27,10 @@ MAX_WALK_BYTES = 4 * MAX_FRAME_BYTES
 
 # Colour profiles and metadata may be spread over some hundred.
 MAX_SEGMENTS = 1024
+# The frames of a film mostly have one header, byte for byte: so many are not read anew, if they are
+# no longer than this.
+KEPT_HEADERS = 64
+KEPT_HEADER_BYTES = 4096
 
 MAX_SIDE_PIXELS = 2040  # RFC 2435 section 3.1.5: eight bits, in units of 8 pixels
 
@@ -33,6 +38,8 @@ _SOF0, _DHT, _RST0, _SOI, _EOI = 0xC0, 0xC4, 0xD0, 0xD8, 0xD9
 _SOS, _DQT, _DNL, _DRI, _APP0, _APP14 = 0xDA, 0xDB, 0xDC, 0xDD, 0xE0, 0xEE
 _APP15, _COM = 0xEF, 0xFE
 _FRAME_HEADERS = frozenset(range(0xC0, 0xD0)) - {_DHT, 0xC8, 0xCC}
+
+_SOS_MARKER = bytes((0xFF, _SOS))
 
 # The start of a JPEG: SOI, and the first byte of the marker that has to follow.
 _START = SOI + b"\xff"
@@ -409,13 +416,12 @@ class JpegImage:
 
     @classmethod
     def _read(cls, data: bytes) -> Self:
-        header = tuple(header_segments(data))
-        start = header[-1].end
+        told, start = _read_header(data)
         scan = memoryview(data)[start : after_scan(data, start)]
         if not scan:
             raise BrokenJpegError("has no picture data")
         rest = tuple(later_segments(data, start + len(scan)))
-        frame = _frame_header(header)
+        frame = told.frame
         width, height = int.from_bytes(frame.body[3:5], "big"), _height(frame, rest)
         if not (width and height):
             raise BrokenJpegError(f"claims a size of {width}x{height} pixels")
@@ -424,13 +430,13 @@ class JpegImage:
             height=height,
             precision=frame.body[0],
             coding=frame.code - _SOF0,
-            components=_components(frame.body),
-            scan_components=_scan_components(header[-1].body),
-            quantization=quantization_tables(header),
-            huffman=huffman_tables(header),
-            restart_interval=_restart_interval(header),
-            adobe_transform=_adobe_transform(header),
-            is_field=_is_field(header),
+            components=told.components,
+            scan_components=told.scan_components,
+            quantization=told.quantization,
+            huffman=told.huffman,
+            restart_interval=told.restart_interval,
+            adobe_transform=told.adobe_transform,
+            is_field=told.is_field,
             scan=scan,
             scans=1 + sum(segment.code == _SOS for segment in rest),
         )
@@ -441,6 +447,55 @@ class JpegImage:
         names = bytes(part.identifier for part in self.components)
         named_rgb = self.adobe_transform is None and names == b"RGB"
         return len(names) == 3 and (self.adobe_transform == 0 or named_rgb)
+
+
+class _Told(NamedTuple):
+    """What a header tells by itself (see `JpegImage`)."""
+
+    frame: Segment
+    components: tuple[Component, ...]
+    scan_components: tuple[ScanComponent, ...]
+    quantization: Mapping[int, bytes]
+    huffman: Mapping[tuple[int, int], bytes]
+    restart_interval: int
+    adobe_transform: int | None
+    is_field: bool
+
+
+def _told(header: _Header) -> _Told:
+    frame = _frame_header(header)
+    return _Told(
+        frame=frame,
+        components=_components(frame.body),
+        scan_components=_scan_components(header[-1].body),
+        quantization=quantization_tables(header),
+        huffman=huffman_tables(header),
+        restart_interval=_restart_interval(header),
+        adobe_transform=_adobe_transform(header),
+        is_field=_is_field(header),
+    )
+
+
+def _read_header(data: bytes) -> tuple[_Told, int]:
+    """What the header of a JPEG tells, and the offset behind it."""
+    sos = data.find(_SOS_MARKER, 0, KEPT_HEADER_BYTES)
+    if sos > 0:
+        body = sos + len(_SOS_MARKER)
+        end = body + int.from_bytes(data[body : body + 2], "big")
+        if end <= KEPT_HEADER_BYTES and (told := _told_by(data[:end])) is not None:
+            return told, end
+    header = tuple(header_segments(data))
+    return _told(header), header[-1].end
+
+
+@lru_cache(maxsize=KEPT_HEADERS)
+def _told_by(header: bytes) -> _Told | None:
+    """What a header tells; None where that is no whole one, as where SOS is part of a comment."""
+    try:
+        segments = tuple(header_segments(header))
+    except BrokenJpegError:
+        return None
+    return _told(segments) if segments[-1].end == len(header) else None
 
 
 def _bodies(header: _Header, code: int) -> list[bytes]:
