@@ -92,7 +92,7 @@ class Outflow:
 
     def __init__(self, when_clear: Callable[[], None]) -> None:
         self.is_jammed = False
-        self.envelope: Callable[[bytes | bytearray], bytes] | None = None
+        self.envelope: Callable[[bytes | memoryview], bytes] | None = None
         self._when_clear = when_clear
         self._transport: Consumer | None = None
         self._socket: socket.socket | None = None
@@ -106,11 +106,11 @@ class Outflow:
         # push producer it is there, which hears of jams only.
         transport.registerProducer(self, self._socket is None)
 
-    def write(self, data: bytes | bytearray) -> None:
+    def write(self, data: bytes | memoryview) -> None:
         """Write one message behind all else; it is copied where it has to wait."""
         self.write_through(data if self.envelope is None else self.envelope(data))
 
-    def write_through(self, data: bytes | bytearray) -> None:
+    def write_through(self, data: bytes | memoryview) -> None:
         """The same without an envelope."""
         if self._transport is None:
             return
@@ -122,7 +122,7 @@ class Outflow:
             self._waiting_bytes += len(data) - written
             self.is_jammed = self._waiting_bytes > JAM_BYTES
 
-    def _written_at_once(self, data: bytes | bytearray) -> int:
+    def _written_at_once(self, data: bytes | memoryview) -> int:
         if self._socket is None or self._waiting_bytes:
             return 0
         try:

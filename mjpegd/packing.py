@@ -10,7 +10,7 @@ from typing_extensions import override
 from mjpegd.pictures.forms import PLAIN_FORM, JpegForm, Rendition
 from mjpegd.pictures.normalise import Normal, Recode, direct, normalise, working_bytes
 from mjpegd.wire import jpeg_payload
-from mjpegd.wire.packets import WORD_BYTES, TrainTemplate
+from mjpegd.wire.packets import TrainTemplate, whole_words
 
 
 class Packing(Protocol):
@@ -84,8 +84,8 @@ class JpegPacking:
     def pack(self, picture: bytes) -> TrainTemplate:
         """Cut one JPEG, in some 50 microseconds (see `Packing`)."""
         frame = direct(picture, self.form)
-        whole_words = self.max_payload_bytes - self.max_payload_bytes % WORD_BYTES
-        payloads = jpeg_payload.fragment(frame, whole_words)
+        size = whole_words(self.max_payload_bytes, interleaved=self.interleaved)
+        payloads = jpeg_payload.fragment(frame, size)
         return TrainTemplate(payloads, interleaved=self.interleaved, extension=frame.extension)
 
     def working_bytes(self, picture: bytes) -> int:

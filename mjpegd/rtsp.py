@@ -250,7 +250,7 @@ class RTSPProtocol(Hearing):
         """The client reads more slowly than is written."""
         return self._outflow.is_jammed
 
-    def write(self, data: bytes | bytearray) -> None:
+    def write(self, data: bytes | memoryview) -> None:
         """Send whole messages or interleaved packets.
 
         A client that reads nothing of what is sent is not listened to for a while: it could

@@ -17,7 +17,7 @@ class Carrier(Protocol):
         """The viewer reads more slowly than is written; writing more would pile up."""
         ...
 
-    def write(self, data: bytes | bytearray) -> None:
+    def write(self, data: bytes | memoryview) -> None:
         """Send whole messages or interleaved packets."""
         ...
 

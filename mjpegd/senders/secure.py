@@ -107,4 +107,4 @@ class SecureSender:
                 chunks += packet[:2], len(secured).to_bytes(2, "big")
             chunks.append(secured)
         stride = train.stride + self._cipher.tag_bytes
-        return PacketTrain(bytearray().join(chunks), stride, train.packet_count)
+        return PacketTrain(memoryview(b"".join(chunks)), stride, train.packet_count)

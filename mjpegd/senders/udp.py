@@ -99,6 +99,18 @@ class UDPSender:
 
     def send_train(self, train: PacketTrain, spread_s: float) -> None:
         """Send one frame; see the class for what happens to large ones and in a jam."""
+        if (
+            train.stride == self._stride
+            and len(train.buffer) <= self._call_bytes
+            and not self._rest
+            and not self._backlog.is_busy
+        ):
+            # The hot path: a frame like the last one, in one call. What is refused goes below.
+            try:
+                if self._rtp.send(train.buffer, self._rtp_to, self._ancillary):
+                    return
+            except OSError:
+                pass
         if self._is_closed:
             return
         if self._queued is not None:
@@ -134,6 +146,7 @@ class UDPSender:
     def close(self) -> None:
         """Forget what waits."""
         self._is_closed = True
+        self._stride = 0
         self._stop_timer()
         self._backlog.leave(self._go_on)
         self._rest, self._queued = _NOTHING, None
@@ -142,7 +155,7 @@ class UDPSender:
         is_cut = self._is_segmented and train.packet_count > 1
         if train.stride != self._stride or is_cut is not self._is_cut:
             self._choose_calls(train.stride, is_cut)
-        self._rest = memoryview(train.buffer)
+        self._rest = train.buffer
         self._part_bytes = PART_BYTES
         if len(train.buffer) > PART_BYTES:
             parts = -(-train.packet_count // max(1, PART_BYTES // train.stride))

@@ -10,7 +10,7 @@ from zope.interface.verify import verifyObject
 
 from mjpegd.interfaces import IFrameSource, ILiveSource, IPacketSender
 from mjpegd.wire.jpeg import SOI
-from mjpegd.wire.packets import PacketTrain, RTPPacket, TrainTemplate
+from mjpegd.wire.packets import PacketTrain, RTPPacket, TrainTemplate, whole_words
 from mjpegd.wire.reports import Bye, SourceDescription, compound
 
 if TYPE_CHECKING:
@@ -176,7 +176,8 @@ class SenderContract(_Case):
 
     def train(self, sequence: int = 0, packets: int = 3) -> PacketTrain:
         """A frame of so many packets."""
-        payloads = [b"%d" % (number % 10) * 1000 for number in range(packets)]
+        size = whole_words(1000, interleaved=self.interleaved)
+        payloads = [b"%d" % (number % 10) * size for number in range(packets)]
         template = TrainTemplate(payloads, interleaved=self.interleaved)
         return template.stamp(sequence, 90_000 + sequence, SSRC)
 
@@ -208,8 +209,8 @@ class SenderContract(_Case):
 
     def test_a_train_is_lent_only_while_it_is_handed_over(self) -> None:
         sender = self.make_sender()
-        payloads = [bytes(1000)] * 100
-        template = TrainTemplate(payloads, interleaved=self.interleaved)
+        size = whole_words(1000, interleaved=self.interleaved)
+        template = TrainTemplate([bytes(size)] * 100, interleaved=self.interleaved)
 
         for viewer in range(3):
             sender.send_train(template.stamp(100 * viewer, viewer, SSRC), 0.02)

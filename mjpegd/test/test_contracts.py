@@ -239,7 +239,7 @@ class FreeCarrier:
     def __init__(self) -> None:
         self.sent = bytearray()
 
-    def write(self, data: bytes | bytearray) -> None:
+    def write(self, data: bytes | memoryview) -> None:
         self.sent += data
 
 

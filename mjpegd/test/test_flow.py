@@ -138,7 +138,7 @@ class OutflowTests(SynchronousTestCase):
     def test_what_the_system_takes_leaves_at_once(self) -> None:
         transport = self.plain()
 
-        self.outflow.write(bytearray(b"train"))
+        self.outflow.write(memoryview(b"train"))
         self.outflow.write(b"answer")
 
         self.assertEqual(self.read(), b"trainanswer")
@@ -189,7 +189,7 @@ class OutflowTests(SynchronousTestCase):
         self.outflow.write(bytes(10_000_000))
         train = bytearray(b"train")
 
-        self.outflow.write(train)
+        self.outflow.write(memoryview(train))
         train[:] = b"other"
 
         self.assertTrue(transport.written.endswith(b"train"))
@@ -198,7 +198,7 @@ class OutflowTests(SynchronousTestCase):
         self.plain()
         self.outflow.envelope = lambda data: b"<" + data + b">"
 
-        self.outflow.write(bytearray(b"train"))
+        self.outflow.write(memoryview(b"train"))
         self.outflow.write_through(b"pong")
         self.outflow.write(b"answer")
 
@@ -217,7 +217,7 @@ class OutflowTests(SynchronousTestCase):
         self.outflow.connect(transport)
         self.assertTrue(transport.is_streaming)
 
-        self.outflow.write(bytearray(b"train"))
+        self.outflow.write(memoryview(b"train"))
         self.outflow.write(bytes(JAM_BYTES + 1))
         self.assertFalse(self.outflow.is_jammed)
         self.outflow.pauseProducing()

@@ -18,7 +18,7 @@ class SlowCarrier:
         self.is_jammed = False
         self.written: list[bytes] = []
 
-    def write(self, data: bytes | bytearray) -> None:
+    def write(self, data: bytes | memoryview) -> None:
         self.written.append(bytes(data))
 
 

@@ -17,6 +17,7 @@ from mjpegd.wire.packets import (
     sequence_add,
     sequence_delta,
     timestamp_delta,
+    whole_words,
 )
 
 UINT16 = st.integers(0, 0xFFFF)
@@ -37,9 +38,9 @@ PACKETS = st.builds(
 
 
 @st.composite
-def frames(draw: st.DrawFn) -> list[bytes]:
-    """The payloads of one frame: equal sizes of whole words, the last one not longer."""
-    size = draw(st.integers(1, 12)) * WORD_BYTES
+def frames(draw: st.DrawFn, *, interleaved: bool) -> list[bytes]:
+    """The payloads of one frame: sizes that make packets whole words, the last one not longer."""
+    size = whole_words(draw(st.integers(8, 100)), interleaved=interleaved)
     whole = draw(st.lists(st.binary(min_size=size, max_size=size), max_size=12))
     return [*whole, draw(st.binary(max_size=size if whole else 50))]
 
@@ -145,7 +146,7 @@ def reference(payloads: list[bytes], sequence: int, timestamp: int, ssrc: int) -
 
 
 class TrainTests(SynchronousTestCase):
-    @given(frames(), UINT16, UINT32, UINT32)
+    @given(frames(interleaved=False), UINT16, UINT32, UINT32)
     def test_a_train_is_its_packets_one_after_another(
         self, payloads: list[bytes], sequence: int, timestamp: int, ssrc: int
     ) -> None:
@@ -155,7 +156,7 @@ class TrainTests(SynchronousTestCase):
 
         self.assertEqual(list(train.packets()), reference(payloads, sequence, timestamp, ssrc))
 
-    @given(frames(), UINT16, UINT32, UINT32, st.integers(0, 255))
+    @given(frames(interleaved=True), UINT16, UINT32, UINT32, st.integers(0, 255))
     def test_an_interleaved_train_has_prefixes(
         self, payloads: list[bytes], sequence: int, timestamp: int, ssrc: int, channel: int
     ) -> None:
@@ -176,7 +177,7 @@ class TrainTests(SynchronousTestCase):
         self, count: int, last: int, sequence: int, timestamp: int, ssrc: int
     ) -> None:
         extension = b"\xff\xc0" + bytes(6)
-        payloads = [b"1st.", *[b"twelve bytes"] * count, b"t" * last]
+        payloads = [b"8 bytes.", *[b"16 bytes of data"] * count, b"t" * last]
 
         template = TrainTemplate(payloads, interleaved=False, extension=extension)
 
@@ -215,7 +216,7 @@ class TrainTests(SynchronousTestCase):
         self.assertEqual(template.payload_octets, 3)
 
     def test_the_longest_train_counts_through_all_numbers_from_any(self) -> None:
-        template = TrainTemplate([b""] * MAX_TRAIN_PACKETS, interleaved=False)
+        template = TrainTemplate([b"four"] * MAX_TRAIN_PACKETS, interleaved=False)
 
         for first in (0, 1, 0x7FFF, 0xFFFF):
             train = template.stamp(first, 0, 0)
@@ -224,7 +225,7 @@ class TrainTests(SynchronousTestCase):
             self.assertTrue(numbers == [*range(first, 0x10000), *range(first)])
 
     def test_a_train_is_lent_until_the_next_viewer_has_it(self) -> None:
-        template = TrainTemplate([b"abcd", b"e"], interleaved=True)
+        template = TrainTemplate([b"abcdefgh", b"i"], interleaved=True)
         lent = template.stamp(1, 2, 3, 4)
         kept = lent.copy()
         stamped = bytes(lent.buffer)
@@ -237,13 +238,14 @@ class TrainTests(SynchronousTestCase):
 
     def test_sizes_are_told(self) -> None:
         for interleaved, prefix in ((False, 0), (True, INTERLEAVED_PREFIX_BYTES)):
-            template = TrainTemplate([b"abcd", b"efgh", b"i"], interleaved=interleaved)
+            size = whole_words(8, interleaved=interleaved)
+            template = TrainTemplate([bytes(size), bytes(size), b"i"], interleaved=interleaved)
 
             self.assertEqual(template.interleaved, interleaved)
             self.assertEqual(template.packet_count, 3)
-            self.assertEqual(template.payload_octets, 9)
-            self.assertEqual(template.stride, 4 + RTP_HEADER_BYTES + prefix)
-            self.assertEqual(template.size_bytes, 9 + 3 * (RTP_HEADER_BYTES + prefix))
+            self.assertEqual(template.payload_octets, 2 * size + 1)
+            self.assertEqual(template.stride, size + RTP_HEADER_BYTES + prefix)
+            self.assertEqual(template.size_bytes, 2 * size + 1 + 3 * (RTP_HEADER_BYTES + prefix))
             self.assertEqual(len(template.stamp(0, 0, 0)), template.size_bytes)
 
     def test_payloads_that_make_no_train_are_refused(self) -> None:
@@ -252,11 +254,20 @@ class TrainTests(SynchronousTestCase):
             [b"a", b"bc"],
             [b"abcd", b"a", b"abcd"],
             [b"abc", b"abc", b"d"],
-            [b""] * (MAX_TRAIN_PACKETS + 1),
+            [b"8 bytes."] * 3,
+            [b"four"] * (MAX_TRAIN_PACKETS + 1),
             [bytes(MAX_PACKET_BYTES - RTP_HEADER_BYTES + 1)],
         ):
             with self.assertRaises(ValueError):
                 TrainTemplate(payloads, interleaved=False)
+
+    def test_payloads_are_cut_to_the_most_that_makes_packets_whole_words(self) -> None:
+        for interleaved, before in ((False, 0), (True, INTERLEAVED_PREFIX_BYTES)):
+            for most in range(8, 2000):
+                size = whole_words(most, interleaved=interleaved)
+
+                self.assertTrue(most - WORD_BYTES < size <= most)
+                self.assertEqual((before + RTP_HEADER_BYTES + size) % WORD_BYTES, 0)
 
     def test_the_longest_packet_has_a_length_of_16_bits(self) -> None:
         payload = bytes(MAX_PACKET_BYTES - RTP_HEADER_BYTES)

@@ -36,9 +36,8 @@ class JpegPackingTests(SynchronousTestCase):
             template = JpegPacking(most, interleaved=True).pack(picture(1, size=(640, 480)))
 
             self.assertEqual(template.stride % WORD_BYTES, 0)
-            self.assertEqual(
-                template.stride, INTERLEAVED_PREFIX_BYTES + RTP_HEADER_BYTES + most // 4 * 4
-            )
+            longest = INTERLEAVED_PREFIX_BYTES + RTP_HEADER_BYTES + most
+            self.assertTrue(longest - WORD_BYTES < template.stride <= longest)
 
     def test_equal_ones_are_shared(self) -> None:
         one = shared(packing())

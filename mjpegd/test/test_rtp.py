@@ -30,7 +30,7 @@ def stream(sequence: int = 10, first_ticks: int = 1000) -> RTPStream:
 
 
 def frame(packets: int) -> TrainTemplate:
-    payloads = [bytes(1000)] * (packets - 1) + [bytes(10)]
+    payloads = [bytes(1004)] * (packets - 1) + [bytes(10)]
     return TrainTemplate(payloads, interleaved=False)
 
 
@@ -86,7 +86,7 @@ class RTPStreamTests(SynchronousTestCase):
         sender, description = parse_compound(rtp.report(UNIX_S, 2**32 + 5))
 
         self.assertEqual(
-            sender, SenderReport(SSRC, ntp_timestamp(UNIX_S), 5, packets=3, octets=2010, blocks=())
+            sender, SenderReport(SSRC, ntp_timestamp(UNIX_S), 5, packets=3, octets=2018, blocks=())
         )
         self.assertEqual(description, SourceDescription(SSRC, "mjpegd@test"))
 

@@ -6,7 +6,7 @@ from typing_extensions import override
 from mjpegd.errors import ProtectionError
 from mjpegd.interfaces import IPacketSender
 from mjpegd.senders.secure import SecureSender
-from mjpegd.wire.packets import PacketTrain, TrainTemplate
+from mjpegd.wire.packets import PacketTrain, TrainTemplate, whole_words
 
 
 class Recorder:
@@ -66,7 +66,8 @@ class SecureSenderTests(SynchronousTestCase):
         return SecureSender(way, self.cipher, interleaved=interleaved)
 
     def train(self, *, interleaved: bool = False) -> PacketTrain:
-        template = TrainTemplate([b"a" * 100, b"b" * 100, b"c"], interleaved=interleaved)
+        size = whole_words(104, interleaved=interleaved)
+        template = TrainTemplate([b"a" * size, b"b" * size, b"c"], interleaved=interleaved)
         return template.stamp(0xFFFF, 2, 3, channel=6)
 
     def test_every_packet_grows_by_the_same(self) -> None:
@@ -87,7 +88,7 @@ class SecureSenderTests(SynchronousTestCase):
         self.sender(interleaved=True).send_train(self.train(interleaved=True), 0.0)
 
         (train,) = self.way.trains
-        self.assertEqual(train.stride, 119)
+        self.assertEqual(train.stride, 123)
         for before, after in zip(plain, train.packets(), strict=True):
             self.assertEqual(bytes(after[:2]), b"$\x06")
             self.assertEqual(int.from_bytes(after[2:4], "big"), len(after) - 4)

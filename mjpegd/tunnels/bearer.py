@@ -10,7 +10,7 @@ from mjpegd.wire.messages import Response
 from mjpegd.wire.tunnels import HTTPError
 
 # Puts what is said into the form that it travels in.
-Envelope = Callable[[bytes | bytearray], bytes]
+Envelope = Callable[[bytes | memoryview], bytes]
 
 
 class Bearer(Protocol):

@@ -37,7 +37,7 @@ class WebSocket:
             self._frames.receive_data(data)
             self._go_on()
 
-    def envelope(self, data: bytes | bytearray) -> bytes:
+    def envelope(self, data: bytes | memoryview) -> bytes:
         """What the server says, in one message; nothing once the client has closed."""
         if self._frames.state is not ConnectionState.OPEN:
             return b""

@@ -23,7 +23,7 @@ MAX_PACKET_BYTES = 0xFFFF
 # A longer train would give two of its packets the same sequence number.
 MAX_TRAIN_PACKETS = 0x10000
 # Packets of a train begin at multiples of this: their headers are written as words.
-WORD_BYTES = 4
+WORD_BYTES = 8
 
 _VERSION_2 = 0x80
 _PADDING = 0x20
@@ -37,6 +37,9 @@ _MARKER = 0x80
 # |                           timestamp                           |
 # |                             SSRC                              |
 _HEADER = struct.Struct("!BBHLL")
+# In the buffer of a train, behind what comes before the first RTP header.
+_SEQUENCE_AT = INTERLEAVED_PREFIX_BYTES + 2
+_TIME_AT = INTERLEAVED_PREFIX_BYTES + 4
 _EXTENSION_HEADER = struct.Struct("!HH")
 _INTERLEAVED_PREFIX = struct.Struct("!cBH")
 
@@ -157,12 +160,12 @@ class PacketTrain:
     """All packets of one frame for one viewer, in sending order.
 
     Attributes:
-        buffer: The packets one after another; interleaved ones with their prefixes.
+        buffer: The packets one after another, as bytes; interleaved ones with their prefixes.
         stride: Bytes from one packet to the next; only the last packet may be shorter.
         packet_count: At least 1.
     """
 
-    buffer: bytearray
+    buffer: memoryview
     stride: int
     packet_count: int
 
@@ -171,12 +174,23 @@ class PacketTrain:
 
     def packets(self) -> Iterator[memoryview]:
         """Each packet, as a view into the buffer."""
-        view, stride = memoryview(self.buffer), self.stride
+        view, stride = self.buffer, self.stride
         return (view[start : start + stride] for start in range(0, len(view), stride))
 
     def copy(self) -> "PacketTrain":
         """The same packets, for good (see `TrainTemplate.stamp`)."""
-        return PacketTrain(self.buffer[:], self.stride, self.packet_count)
+        return PacketTrain(memoryview(bytes(self.buffer)), self.stride, self.packet_count)
+
+
+def whole_words(max_payload_bytes: int, *, interleaved: bool) -> int:
+    """The most bytes of payload, and no more than these, with which packets begin at whole words.
+
+    Args:
+        max_payload_bytes: What a packet has room for after its RTP header; at least 8.
+        interleaved: There are prefixes before the packets.
+    """
+    before = RTP_HEADER_BYTES + (INTERLEAVED_PREFIX_BYTES if interleaved else 0)
+    return max_payload_bytes - (before + max_payload_bytes) % WORD_BYTES
 
 
 class TrainTemplate:
@@ -187,7 +201,7 @@ class TrainTemplate:
 
     Args:
         payloads: At least one; all but the last of one size, counted with the extension, the
-            last not longer. The packets of a train with more than one are whole words.
+            last not longer. Where there are several, `whole_words` says what that size may be.
         interleaved: Put prefixes for an RTSP connection before the packets (RFC 2326 section
             10.12).
         extension: JPEG segments for the header extension of the first packet, in whole words. If
@@ -205,8 +219,7 @@ class TrainTemplate:
 
     __slots__ = (
         "_sequences",
-        "_sources",
-        "_timestamps",
+        "_times_and_sources",
         "_train",
         "interleaved",
         "packet_count",
@@ -219,26 +232,26 @@ class TrainTemplate:
     ) -> None:
         heads = _heads(len(payloads), extension)
         sizes = [len(head) + len(payload) for head, payload in zip(heads, payloads, strict=True)]
-        _check_sizes(sizes)
+        start = INTERLEAVED_PREFIX_BYTES if interleaved else 0
+        _check_sizes(sizes, start)
         chunks = []
         for head, payload, size in zip(heads, payloads, sizes, strict=True):
             if interleaved:
                 chunks.append(_INTERLEAVED_PREFIX.pack(INTERLEAVED_MAGIC, 0, size))
             chunks += head, payload
-        start = INTERLEAVED_PREFIX_BYTES if interleaved else 0
-        buffer, stride = bytearray().join(chunks), start + sizes[0]
+        # Time and source of a packet are one word, with this before the first RTP header.
+        lead = INTERLEAVED_PREFIX_BYTES - start
+        buffer, stride = bytearray().join((bytes(lead), *chunks)), start + sizes[0]
         self.interleaved = interleaved
         self.stride = stride
         self.packet_count = len(payloads)
         self.payload_octets = sum(map(len, payloads))
-        self._train = PacketTrain(buffer, stride, len(payloads))
-        # One field of all headers in each of these: an assignment to it reaches every packet.
+        self._train = PacketTrain(memoryview(buffer)[lead:], stride, len(payloads))
+        # The same field of all headers in each of these: an assignment to it reaches every packet.
         whole = memoryview(buffer)[: len(buffer) - len(buffer) % WORD_BYTES]
-        words, halves = whole.cast("I"), whole.cast("H")
         step = -(-stride // WORD_BYTES)
-        self._sequences = halves[(start + 2) // 2 :: 2 * step]
-        self._timestamps = words[(start + 4) // WORD_BYTES :: step]
-        self._sources = words[(start + 8) // WORD_BYTES :: step]
+        self._sequences = whole.cast("H")[_SEQUENCE_AT // 2 :: step * WORD_BYTES // 2]
+        self._times_and_sources = whole.cast("Q")[_TIME_AT // WORD_BYTES :: step]
 
     @property
     def size_bytes(self) -> int:
@@ -259,8 +272,8 @@ class TrainTemplate:
         # The hot path of the server: a turn of the interpreter per header field, not per packet.
         train, count = self._train, self.packet_count
         self._sequences[:] = _SEQUENCES[sequence : sequence + count]
-        self._timestamps[:] = memoryview(timestamp.to_bytes(4, "big") * count).cast("I")
-        self._sources[:] = memoryview(ssrc.to_bytes(4, "big") * count).cast("I")
+        words = (timestamp << 32 | ssrc).to_bytes(WORD_BYTES, "big") * count
+        self._times_and_sources[:] = memoryview(words).cast("Q")
         if self.interleaved:
             train.buffer[1 :: train.stride] = bytes((channel,)) * count
         return train
@@ -279,13 +292,13 @@ def _heads(count: int, extension: bytes) -> list[bytes]:
     ]
 
 
-def _check_sizes(sizes: Sequence[int]) -> None:
+def _check_sizes(sizes: Sequence[int], start: int) -> None:
     if not 0 < len(sizes) <= MAX_TRAIN_PACKETS:
         raise ValueError(f"a train of {len(sizes)} packets")
     size = sizes[0]
     if any(other != size for other in sizes[:-1]) or sizes[-1] > size:
         raise ValueError("payloads of different sizes")
-    if len(sizes) > 1 and size % WORD_BYTES:
-        raise ValueError(f"packets of {size} bytes, which are no whole words")
+    if len(sizes) > 1 and (start + size) % WORD_BYTES:
+        raise ValueError(f"packets of {size} bytes, which do not begin at whole words")
     if size > MAX_PACKET_BYTES:
         raise ValueError(f"a packet of {size} bytes")
