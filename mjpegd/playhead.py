@@ -33,6 +33,9 @@ PATIENCE_S = 0.250
 # What is missed is caught up at no more than this multiple of the rate: a burst would only
 # move the hiccup into the receiver's buffers.
 CATCH_UP = 2.0
+# How many frames are worked out at a time. One by one each of them would find the processor's
+# caches full of other viewers' frames, which costs several times what the arithmetic does.
+PLANNED = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +59,7 @@ class Due(NamedTuple):
     Attributes:
         number: Which frame of the film.
         ticks: Its RTP time, not wrapped.
-        due_s: Its moment, on the clock.
-        allowed_s: The moment from which it may leave; later than its own while catching up.
+        due_s: Its moment, on the clock; while catching up it may leave only later.
         frame: Counted through all laps.
         skipped: Frames passed over just before it, because it was too late for them.
     """
@@ -65,7 +67,6 @@ class Due(NamedTuple):
     number: int
     ticks: int
     due_s: float
-    allowed_s: float
     frame: int
     skipped: int = 0
 
@@ -101,12 +102,13 @@ class Playhead:
         "_last_ticks",
         "_loop",
         "_next",
+        "_next_s",
+        "_plan",
         "_repeats",
         "_run",
         "_times",
         "_told",
         "_tolerance_s",
-        "_worked_out",
     )
 
     def __init__(self, times: FrameTimes, *, loop: bool) -> None:
@@ -118,9 +120,10 @@ class Playhead:
         # Counted through all laps; None: at the natural start of the direction. Where scale
         # leaves frames out this may be one of those: see `_coming`.
         self._next: int | None = None
-        # What `_next` comes to, worked out once for each frame; None where that has to be done, and
-        # while the film grows, for it may come to something else then.
-        self._worked_out: Due | None = None
+        # What is sent next, the last one first; `_next` comes to that. Empty where it has to be
+        # worked out, and while the film grows, for it may come to something else then.
+        self._plan: list[Due] = []
+        self._next_s = 0.0  # the moment from which the first of them may leave
         self._told: Due | None = None  # by `due`
         self._last_ticks: int | None = None
         self._last_sent_s = 0.0
@@ -143,7 +146,7 @@ class Playhead:
         """Media time in seconds of the frame that is sent next; the end where there is none."""
         if self._next is None:
             return 0.0
-        frame = self._coming()
+        frame = self._coming(self._next)
         if self._is_known(frame):
             return self._times.time_of(self._number(frame))
         return self._times.end if frame > 0 else 0.0
@@ -185,16 +188,17 @@ class Playhead:
         self._run = _Run(now_s, npt_s, ticks, scale, speed, until_s)
         self._last_sent_s = self._last_due_s = now_s - interval_s
         # Of frames with the same time, fast reverse shows the first one.
-        first = self._coming()
+        first = self._coming(first)
         self._go_to(first)
         return Start(first, npt_s, ticks)
 
     def pause(self) -> None:
         """End the run; the position stays."""
         if self._next is not None:
-            frame = self._coming()
+            frame = self._coming(self._next)
             self._next = self._number(frame) if self._is_known(frame) else frame
-        self._run = self._worked_out = self._told = None
+        self._run = self._told = None
+        self._plan = []
 
     def rewind_if_at_end(self) -> None:
         """End the run; after the film's end, not that of a range, the next one starts over."""
@@ -211,7 +215,7 @@ class Playhead:
         if self._run is not None:
             self._run.start_s += seconds
             self._last_due_s += seconds
-            self._worked_out = None
+            self._plan = []
 
     def ticks_at(self, now_s: float) -> int:
         """RTP time of a moment of the running run, not wrapped (for sender reports)."""
@@ -224,50 +228,49 @@ class Playhead:
         Args:
             most: How many of them, at least 1.
         """
-        upcoming = self._worked_out or self._work_out()
-        found = [] if upcoming is None else [upcoming.number]
-        if most > 1:
-            found += self._numbers_beyond(upcoming, most - 1)
-        return found
+        plan = self._plan if len(self._plan) >= most else self._work_out(most)
+        return [due.number for due in plan[: -most - 1 : -1]]
 
     @property
     def upcoming_ticks(self) -> int | None:
         """RTP time of the frame that is sent next, not wrapped."""
-        upcoming = self._worked_out or self._work_out()
-        return None if upcoming is None else upcoming.ticks
+        plan = self._plan or self._work_out()
+        return plan[-1].ticks if plan else None
 
     @property
     def is_over(self) -> bool:
         """The run has come to its end: of the film, or of the range that was asked for."""
-        return self._next is not None and self._is_over(self._coming())
+        return self._next is not None and self._is_over(self._coming(self._next))
 
     @property
     def is_starved(self) -> bool:
         """The next frame is not known yet: the film is still being indexed."""
-        return self._next is not None and self._is_awaited(self._coming())
+        return self._next is not None and self._is_awaited(self._coming(self._next))
 
-    def wait_s(self, now_s: float) -> float | None:
-        """Seconds until the next frame may leave, 0 if it may now; None where none is known."""
-        upcoming = self._worked_out or self._work_out()
-        return None if upcoming is None else max(0.0, upcoming.allowed_s - now_s)
+    @property
+    def next_s(self) -> float | None:
+        """The moment from which the next frame may leave; None where none is known."""
+        return self._next_s if self._plan or self._work_out() else None
 
     def late_s(self, now_s: float) -> float:
         """Seconds since the moment of the next frame; 0 before it, or where none is known."""
-        upcoming = self._worked_out or self._work_out()
-        return 0.0 if upcoming is None else max(0.0, now_s - upcoming.due_s)
+        plan = self._plan or self._work_out()
+        return max(0.0, now_s - plan[-1].due_s) if plan else 0.0
 
     def due(self, now_s: float) -> Due | None:
         """The next frame if it may leave by now; None where there is none yet.
 
         A run that is too late for what it should have sent is taken to the present first.
         """
-        upcoming = self._worked_out or self._work_out()
-        if upcoming is None or upcoming.allowed_s > now_s + EARLY_S:
+        plan = self._plan or self._work_out()
+        if not plan or self._next_s > now_s + EARLY_S:
             return None
+        upcoming = plan[-1]
         if now_s - upcoming.due_s > PATIENCE_S:
             present, skipped = self._at_present(upcoming.frame, now_s)
             self._go_to(present)
-            upcoming = self._lines_at(self._running(), present)._replace(skipped=skipped)
+            upcoming = self._lines_at(self._running(), present, self._last_ticks)
+            upcoming = upcoming._replace(skipped=skipped)
         self._told = upcoming
         return upcoming
 
@@ -279,23 +282,26 @@ class Playhead:
         self._last_ticks = told.ticks
         self._last_sent_s, self._last_due_s = now_s, told.due_s
         self._next = told.frame + run.step
-        self._worked_out = self._told = None
-        return self._work_out()
+        self._told = None
+        plan = self._plan
+        if plan:
+            plan.pop()
+        if not plan:
+            plan = self._work_out()
+            return plan[-1] if plan else None
+        following = plan[-1]
+        self._next_s = self._allowed_s(following)
+        return following
 
-    def _numbers_beyond(self, upcoming: Due | None, most: int) -> list[int]:
-        found: list[int] = []
-        here = self._next, self._worked_out
-        while upcoming is not None and len(found) < most:
-            self._next = upcoming.frame + self._running().step
-            upcoming = self._work_out()
-            if upcoming is not None:
-                found.append(upcoming.number)
-        self._next, self._worked_out = here
-        return found
+    def _allowed_s(self, upcoming: Due) -> float:
+        """The moment from which a frame may leave: its own, or later while catching up."""
+        allowed_s = self._last_sent_s + (upcoming.due_s - self._last_due_s) / CATCH_UP
+        return max(upcoming.due_s, allowed_s)
 
     def _go_to(self, frame: int) -> None:
         self._next = frame
-        self._worked_out = self._told = None
+        self._told = None
+        self._plan = []
 
     def _first(self, at_s: float | None, scale: float) -> int:
         if at_s is not None:
@@ -333,42 +339,52 @@ class Playhead:
             return self._place(frame)[1] >= run.until_s - self._tolerance_s
         return self._place(frame)[1] < run.until_s - ROUNDING_S
 
-    def _coming(self) -> int:
-        """The frame that is sent next, whether it is known or not."""
-        frame, run = self._next, self._run
-        if frame is None:
-            raise RuntimeError("no position: start() comes first")
+    def _coming(self, frame: int) -> int:
+        """The frame that is sent where this one comes next, whether it is known or not."""
+        run = self._run
         if run is None or abs(run.scale) <= 1 or not self._is_known(frame):
             return frame
         shown = self._shown(self._step_of(frame) / float(self._times.rate))
         return max(frame, shown) if run.scale > 0 else min(frame, shown)
 
-    def _work_out(self) -> Due | None:
-        """The frame that is sent next; None where none is known."""
-        run, frame = self._run, self._next
-        if run is None or frame is None:
-            return None
-        if abs(run.scale) > 1:
-            frame = self._coming()
-        if not (self._repeats or 0 <= frame < self._times.count):
-            return None
-        if run.until_s is not None and self._is_past_stop(frame):
-            return None
-        upcoming = self._lines_at(run, frame)
-        if self._complete:
-            self._worked_out = upcoming
-        return upcoming
+    def _work_out(self, least: int = 1) -> list[Due]:
+        """The frames that are sent next, the last one first, as far as they are known.
 
-    def _lines_at(self, run: _Run, frame: int) -> Due:
+        Args:
+            least: How many of them are wanted.
+        """
+        plan: list[Due] = []
+        run, frame, last_ticks = self._run, self._next, self._last_ticks
+        if run is None or frame is None:
+            return plan
+        skips, is_bounded = abs(run.scale) > 1, run.until_s is not None
+        for _ in range(PLANNED if self._complete else least):
+            if skips:
+                frame = self._coming(frame)
+            if not (self._repeats or 0 <= frame < self._times.count):
+                break
+            if is_bounded and self._is_past_stop(frame):
+                break
+            due = self._lines_at(run, frame, last_ticks)
+            plan.append(due)
+            last_ticks = due.ticks
+            frame += run.step
+        plan.reverse()
+        if plan:
+            self._next_s = self._allowed_s(plan[-1])
+        if self._complete:
+            self._plan = plan
+        return plan
+
+    def _lines_at(self, run: _Run, frame: int, last_ticks: int | None) -> Due:
         number, media_s = self._place(frame)
         presentation_s = (media_s - run.media_s) / run.scale
         due_s = run.start_s + presentation_s / run.speed
-        allowed_s = self._last_sent_s + (due_s - self._last_due_s) / CATCH_UP
-        ticks, last_ticks = run.ticks + round(presentation_s * RTP_CLOCK_HZ), self._last_ticks
+        ticks = run.ticks + round(presentation_s * RTP_CLOCK_HZ)
         # Two frames of a film may have the same time; in RTP that would make them one.
         if last_ticks is not None and ticks <= last_ticks:
             ticks = last_ticks + 1
-        return Due(number, ticks, due_s, max(due_s, allowed_s), frame)
+        return Due(number, ticks, due_s, frame)
 
     def _place(self, frame: int) -> tuple[int, float]:
         """The number of a frame, and its media time in seconds counted through all laps."""

@@ -17,6 +17,7 @@ from mjpegd.packing import Packing, shared
 from mjpegd.playhead import PATIENCE_S, Due, Playhead
 from mjpegd.pulse import Pulse
 from mjpegd.stream import FilmStream, LiveStream
+from mjpegd.timetable import Timetable
 from mjpegd.wire.clock import RTP_CLOCK_HZ
 from mjpegd.wire.errors import JpegError
 from mjpegd.wire.packets import TrainTemplate
@@ -149,6 +150,7 @@ class FilmPlayout:
         "_retrying",
         "_stream",
         "_times",
+        "_upcoming",
         "_viewer",
         "_waiting_for",
         "packing",
@@ -159,7 +161,7 @@ class FilmPlayout:
         stream: FilmStream,
         wishes: Wishes,
         packing: Packing,
-        clock: IReactorTime,
+        clock: Timetable,
         viewer: Viewer,
         *,
         endless: bool,
@@ -180,6 +182,7 @@ class FilmPlayout:
         self._awaited: Deferred[None] | None = None
         self._retrying: IDelayedCall | None = None
         self._ahead: dict[int, Deferred[None]] = {}
+        self._upcoming: TrainTemplate | None = None  # of the frame that comes next, if it is ready
 
     @property
     def npt_s(self) -> float | None:
@@ -248,7 +251,7 @@ class FilmPlayout:
         return None if late else self.end_s
 
     def _halt(self) -> None:
-        self._waiting_for = None
+        self._waiting_for = self._upcoming = None
         # Who seeks to and fro does not want what lies behind; others may wait for the same.
         unwanted, self._ahead = [*self._ahead.values(), self._awaited], {}
         for coming in filter(None, unwanted):
@@ -267,53 +270,61 @@ class FilmPlayout:
         self._viewer.broke(failure)
 
     def _tick(self) -> float | None:
-        """Send what is due by now; seconds until the next frame is, None where nobody knows."""
+        """Send the frame that is due; the moment of the next one, None where nobody knows."""
         head = self._head
         if not head.complete:
             head.complete = self._stream.source.complete
         now_s = self._clock.seconds()
         if self._is_behind:
             self._hold(now_s)
-        while (due := head.due(now_s)) is not None:
-            if not self._send(due, now_s):
-                return None
-            now_s = self._clock.seconds()
-        wait_s = head.wait_s(now_s)
-        if wait_s is None:
+        due = head.due(now_s)
+        if due is not None and not self._send(due, now_s):
+            return None
+        next_s = head.next_s
+        if next_s is None:
             self._come_to_the_end()
             return None
-        return max(0.0, wait_s - HAIR_S)
+        return next_s - HAIR_S
 
     def _send(self, due: Due, now_s: float) -> bool:
         """Send one frame; False where the playout has to wait, or is over."""
+        train: TrainTemplate | JpegError | None = self._upcoming
         if due.skipped:
             self._viewer.skipped(due.skipped)
-        try:
-            template = self._stream.train(due.number, self.packing)
-        except JpegError:
-            template = None  # said once for the stream; the frame after it comes in time
-        except MediaError as gone:
-            self._stream.end(str(gone))
+            train = None
+        if train is None and (train := self._fetched(due.number)) is None:
             return False
-        else:
-            if template is None:
-                self._wait_for(due.number)
-                return False
         following = self._head.sent(now_s)
-        if template is not None:
+        if isinstance(train, TrainTemplate):
             gap_s = self._interval_s if following is None else following.due_s - due.due_s
-            spread_s = min(gap_s, self._interval_s) * SPREAD
-            self._viewer.deliver(template, due.ticks, spread_s)
-        if following is not None:
-            self._prepare_ahead(following.number)
+            self._viewer.deliver(train, due.ticks, min(gap_s, self._interval_s) * SPREAD)
+        self._look_ahead(following)
         # Delivering may have ended the session, and with it this playout.
         return self._pulse is not None
 
-    def _prepare_ahead(self, following: int) -> None:
-        if self._ahead:
-            self._ahead = {n: coming for n, coming in self._ahead.items() if not coming.called}
-        elif self._stream.is_ready(following, self.packing):
-            return
+    def _fetched(self, number: int) -> TrainTemplate | JpegError | None:
+        """The train of a frame, or why it has none; None where it has to be waited for."""
+        try:
+            train = self._stream.train(number, self.packing)
+        except JpegError as refusal:
+            return refusal  # said once for the stream; the frame after it comes in time
+        except MediaError as gone:
+            self._stream.end(str(gone))
+            return None
+        if train is None:
+            self._wait_for(number)
+        return train
+
+    def _look_ahead(self, following: Due | None) -> None:
+        """See to it that the frame that comes next is ready."""
+        self._upcoming = None
+        if following is not None and self._pulse is not None:
+            self._upcoming = self._stream.ready_train(following.number, self.packing)
+            if self._upcoming is None or self._ahead:
+                self._prepare_ahead()
+
+    def _prepare_ahead(self) -> None:
+        self._ahead = {n: coming for n, coming in self._ahead.items() if not coming.called}
         for number in self._head.upcoming_numbers(self._stream.frames_ahead(self.packing)):
             if number not in self._ahead:
                 coming = self._stream.prepare_ahead(number, self.packing)

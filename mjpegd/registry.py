@@ -4,7 +4,6 @@ import secrets
 from collections.abc import Callable
 from random import Random
 
-from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -17,6 +16,7 @@ from mjpegd.logs import shown
 from mjpegd.rtp import RTPStream
 from mjpegd.session import TEND_INTERVAL_S, Lifetime, Owner, Session, Way
 from mjpegd.stream import Stream
+from mjpegd.timetable import Timetable
 from mjpegd.wire.lab import FIRST_SEQUENCE, SESSIONS
 from mjpegd.wire.reports import ReceiverReport, Report, SenderReport
 from mjpegd.wishes import Wishes
@@ -43,7 +43,7 @@ class Registry:
 
     def __init__(
         self,
-        clock: IReactorTime,
+        clock: Timetable,
         wall_clock: Callable[[], float],
         limits: Limits,
         admission: Admission,

@@ -17,7 +17,7 @@ from enum import Enum
 from functools import partial
 from typing import Protocol
 
-from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from typing_extensions import override
@@ -30,6 +30,7 @@ from mjpegd.packing import Packing
 from mjpegd.playout import MIN_FAREWELL_S, Cue, FilmPlayout, LivePlayout, Playout, PlayRequest
 from mjpegd.rtp import RTPStream
 from mjpegd.stream import LiveStream, Stream
+from mjpegd.timetable import Timetable
 from mjpegd.wire.packets import TrainTemplate
 from mjpegd.wire.reports import REPORT_INTERVAL_S, Report
 from mjpegd.wishes import Wishes
@@ -170,7 +171,7 @@ class Owner:
 class Surroundings(Protocol):
     """What a session is handed: time, limits, and who is told of its end."""
 
-    clock: IReactorTime
+    clock: Timetable
     wall_clock: Callable[[], float]
     limits: Limits
 

@@ -216,10 +216,12 @@ class FilmStream(_Stream):
         )
         return coming.addErrback(lambda failure: _log.failure("reading ahead", failure))
 
-    def is_ready(self, number: int, packing: Packing) -> bool:
-        """Nothing is to be prepared if this frame comes next."""
-        key = (self._serial, number, packing)
-        return key in self._trains and not self._is_laborious(packing)
+    def ready_train(self, number: int, packing: Packing) -> TrainTemplate | None:
+        """The train of a frame if nothing is to be prepared where that comes next."""
+        if (self._laborious or self._is_rendered) and self._is_laborious(packing):
+            return None
+        found = self._trains.get((self._serial, number, packing))
+        return found if isinstance(found, TrainTemplate) else None
 
     def frames_ahead(self, packing: Packing) -> int:
         """For how many frames behind the one that is due `prepare_ahead` is worth while."""

@@ -1,6 +1,5 @@
 """What is to happen when: any number of calls in the future, served by one timer of the reactor."""
 
-import contextlib
 from collections.abc import Callable
 from functools import partial
 from heapq import heappop, heappush
@@ -29,15 +28,22 @@ class Entry:
     Args:
         timetable: Where it stands.
         time_s: When, on the clock of the timetable.
-        call: What is called; None when that has happened, or when it was cancelled.
+        call: What is called; None when that has happened, when it was cancelled, and where nothing
+            is to be called yet.
     """
 
-    __slots__ = ("call", "is_cancelled", "time_s", "timetable")
+    __slots__ = ("call", "is_cancelled", "moment", "time_s", "timetable")
 
-    def __init__(self, timetable: "Timetable", time_s: float, call: Callable[[], object]) -> None:
+    def __init__(
+        self,
+        timetable: "Timetable",
+        time_s: float = 0.0,
+        call: Callable[[], object] | None = None,
+    ) -> None:
         self.timetable = timetable
         self.time_s = time_s
-        self.call: Callable[[], object] | None = call
+        self.moment = 0
+        self.call = call
         self.is_cancelled = False
 
     def getTime(self) -> float:  # noqa: N802 - of IDelayedCall
@@ -93,6 +99,7 @@ class Timetable:
         self._moments: list[int] = []  # those that have a row, as a heap
         self._count = 0
         self._timer: IDelayedCall | None = None
+        self._serving = 0  # the moment whose row is called, or was called last
         self._is_at_work = False
 
     def callLater(  # noqa: N802 - of IReactorTime
@@ -113,9 +120,14 @@ class Timetable:
         return [IDelayedCall(entry) for row in self._rows.values() for entry in row]
 
     def add(self, entry: Entry) -> None:
-        """Give an entry its place."""
+        """Give an entry its place, where its moment is: a new one, or one whose call was made."""
         self._count += 1
         moment = int(entry.time_s * MOMENTS_PER_S) + 1
+        # What was called a rounding error too early may ask for the rest of its time: it would be
+        # called again and again while the clock does not move.
+        if moment <= self._serving:
+            moment = self._serving + 1
+        entry.moment = moment
         row = self._rows.get(moment)
         if row is not None:
             row.append(entry)
@@ -141,10 +153,10 @@ class Timetable:
 
     def remove(self, entry: Entry) -> None:
         """Take an entry from its place; its row stays."""
-        self._count -= 1
-        row = self._rows.get(int(entry.time_s * MOMENTS_PER_S) + 1, [])
-        with contextlib.suppress(ValueError):  # its row is being called
+        row = self._rows.get(entry.moment, [])
+        if entry in row:  # otherwise that is being called
             row.remove(entry)
+            self._count -= 1
         if not self._count and not self._is_at_work:
             self._set_timer()
 
@@ -167,18 +179,19 @@ class Timetable:
         until_s = now_s + TURN_S
         try:
             while self._moments and self._moments[0] <= now_s * MOMENTS_PER_S + ROUNDING:
-                self._call(self._rows.pop(heappop(self._moments)))
+                self._serving = heappop(self._moments)
+                self._call(self._rows.pop(self._serving))
                 now_s = min(self.seconds(), until_s)
         finally:
             self._is_at_work = False
             self._set_timer()
 
     def _call(self, row: list[Entry]) -> None:
+        self._count -= len(row)
         for entry in row:
             call, entry.call = entry.call, None
-            if call is None:
+            if call is None:  # it was cancelled by one before it
                 continue
-            self._count -= 1
             try:
                 call()
             except Exception:

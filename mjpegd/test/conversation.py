@@ -44,6 +44,7 @@ from mjpegd.sources.library import Library, Listing, Place
 from mjpegd.stream import LiveStream, train_cache
 from mjpegd.test.fakes import FakeFilm, FakeLive, FarSocket, RecordingSender, at_once, workshop
 from mjpegd.test.pictures import picture
+from mjpegd.timetable import Timetable
 from mjpegd.tunnels.entrance import Entrance
 from mjpegd.wire import digest
 from mjpegd.wire.digest import Algorithm, Challenge, Scheme
@@ -542,7 +543,7 @@ class Server:
         )
         self.admission = Headcount(limits, tally) if admission is None else admission
         self.registry = Registry(
-            self.clock,
+            Timetable(self.clock),
             self.unix_s,
             limits,
             self.admission,

@@ -15,6 +15,7 @@ from mjpegd.stream import FilmStream, train_cache
 from mjpegd.test.fakes import FakeFilm, workshop
 from mjpegd.test.pictures import picture
 from mjpegd.test.test_playout import PACKING, PlayoutTestCase
+from mjpegd.timetable import Timetable
 from mjpegd.wire.recode import recode
 from mjpegd.wishes import Wishes
 
@@ -74,7 +75,7 @@ class SlowConversionTests(PlayoutTestCase):
         self.stream = FilmStream(film, train_cache(10_000_000), works)
         self.stream.join(self.viewer)
         playout = FilmPlayout(
-            self.stream, Wishes(), PACKING, self.clock, self.viewer, endless=False
+            self.stream, Wishes(), PACKING, Timetable(self.clock), self.viewer, endless=False
         )
         self.play(playout)
         self.pass_s(seconds)

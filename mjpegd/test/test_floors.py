@@ -105,7 +105,7 @@ class FloorTests(SynchronousTestCase):
 
     def test_nothing_below_imports_what_is_above_it(self) -> None:
         floors = [
-            {"limits", "addresses", "cache", "packing", "wishes", "timetable", "pulse"}
+            {"limits", "addresses", "cache", "packing", "wishes", "timetable"}
             | {
                 "access.nonces",
                 "watching",
@@ -118,6 +118,7 @@ class FloorTests(SynchronousTestCase):
             {
                 "flow",
                 "playhead",
+                "pulse",
                 "rtp",
                 "workshop",
                 "access.rights",

@@ -8,12 +8,14 @@ from twisted.trial.unittest import SynchronousTestCase
 from typing_extensions import override
 
 from mjpegd.pulse import Pulse
+from mjpegd.timetable import Timetable
 
 
 class PulseTests(SynchronousTestCase):
     @override
     def setUp(self) -> None:
         self.clock = Clock()
+        self.timetable = Timetable(self.clock)
         self.beats_s: list[float] = []
 
     def started(self, beat: Callable[[], float | None]) -> "tuple[Pulse, Deferred[LoopingCall]]":
@@ -21,20 +23,28 @@ class PulseTests(SynchronousTestCase):
             self.beats_s.append(self.clock.seconds())
             return beat()
 
-        pulse = Pulse(counted, self.clock)
+        pulse = Pulse(counted, self.timetable)
         return pulse, pulse.start(1.0)
 
     def test_it_is_called_again_when_its_function_says(self) -> None:
-        waits_s = [0.5, 0.25, 2.0, 9.0]
-        self.started(lambda: waits_s.pop(0))
+        moments_s = [0.45, 0.7, 2.7, 9.0]
+        self.started(lambda: moments_s.pop(0))
 
         self.clock.pump([0.25] * 12)
 
         self.assertEqual(self.beats_s, [0.0, 0.5, 0.75, 2.75])
 
+    def test_a_moment_that_has_passed_is_made_up_for_at_once(self) -> None:
+        moments_s = [0.7, 0.1, 9.0]
+        self.started(lambda: moments_s.pop(0))
+
+        self.clock.pump([0.25] * 5)
+
+        self.assertEqual(self.beats_s, [0.0, 0.75, 0.75])
+
     def test_without_a_time_it_waits_to_be_called(self) -> None:
-        waits_s: list[float | None] = [None, 1.0]
-        pulse, _ = self.started(lambda: waits_s.pop(0))
+        moments_s: list[float | None] = [None, 9.0]
+        pulse, _ = self.started(lambda: moments_s.pop(0))
         self.clock.advance(5)
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
@@ -56,7 +66,7 @@ class PulseTests(SynchronousTestCase):
         def beat() -> float:
             if len(self.beats_s) == 2:
                 pulse.stop()
-            return 1.0
+            return 0.9
 
         pulse, ended = self.started(beat)
         self.assertNoResult(ended)
@@ -68,7 +78,7 @@ class PulseTests(SynchronousTestCase):
 
     def test_a_fault_ends_it_and_is_told(self) -> None:
         def beat() -> float:
-            return 1.0 if len(self.beats_s) == 1 else 1 / 0
+            return 0.9 if len(self.beats_s) == 1 else 1 / 0
 
         pulse, ended = self.started(beat)
         self.clock.pump([1.0] * 5)

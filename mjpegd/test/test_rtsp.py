@@ -162,7 +162,7 @@ class RoomTests(SynchronousTestCase):
         server = Server(Limits(connections=1, idle_s=3600.0))
         viewer = server.connect()
         viewer.setup(UDP)
-        server.advance(73, step_s=1)
+        server.advance(74, step_s=1)
 
         self.assertEqual(server.connect().ask("OPTIONS").status, 200)
         self.assertTrue(viewer.wire.is_closed)
