@@ -156,7 +156,7 @@ where PyAV is installed (pip install 'mjpegd[containers]')."""
             "Films at the same time that are no JPEG (H.264 and so on) and are decoded, each by "
             "a process of its own. [default: four for each core]",
         ],
-        ["decoder-memory", None, "1024", "MiB of memory that such a process may have."],
+        ["decoder-memory", None, "1024", "MiB of memory that each of the --decoders may have."],
         [
             "quality",
             "q",
@@ -197,7 +197,13 @@ where PyAV is installed (pip install 'mjpegd[containers]')."""
             "Connections at the same time that have neither logged in nor a session, where there "
             "are users.",
         ],
-        ["login-time", None, "60", "Seconds after which such a connection is closed."],
+        [
+            "login-time",
+            None,
+            "60",
+            "Seconds after which a connection is closed that has neither logged in nor a session, "
+            "where there are users.",
+        ],
         ["nonce-time", None, "900", "Seconds that a login is good before it is proved anew."],
         ["max-sessions", None, "4096", "Viewers at the same time, in all."],
         ["max-sessions-per-address", None, "2048", "Viewers at the same time from one address."],
@@ -246,6 +252,8 @@ where PyAV is installed (pip install 'mjpegd[containers]')."""
         self["credCheckers"] = []
         self["auth"] = []
         self["websocket-origin"] = []
+        # Those that are methods have their docstring, of whose indentation twistd makes gaps.
+        self.docs = {name: " ".join((text or "").split()) for name, text in self.docs.items()}
 
     def opt_listen(self, description: str) -> None:
         """Listen for RTSP on a Twisted endpoint instead of --port, e.g.

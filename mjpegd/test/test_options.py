@@ -21,6 +21,11 @@ def settings(*arguments: str) -> Settings:
 
 
 class DefaultTests(SynchronousTestCase):
+    def test_the_help_has_no_gaps(self) -> None:
+        for name, text in Options().docs.items():
+            self.assertNotRegex(text, r"\s\s|\n", name)
+            self.assertTrue(text, name)
+
     def test_what_is_not_said_is_as_the_help_says(self) -> None:
         self.assertEqual(
             settings(),
