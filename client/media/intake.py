@@ -100,7 +100,6 @@ class Intake:
 
     Attributes:
         jitter_buffer: As above.
-        newest: The packet that came last.
         heard_s: When anything came last, RTP or RTCP; when PLAY was answered, before that.
         has_heard: A packet of the film has come since PLAY.
         malformed: Packets that could not be read.
@@ -118,7 +117,6 @@ class Intake:
         is_laboratory: bool = False,
     ) -> None:
         self.jitter_buffer = jitter_buffer
-        self.newest: Newest | None = None
         self.heard_s = clock.seconds()
         self.has_heard = False
         self.malformed = 0
@@ -132,6 +130,7 @@ class Intake:
         self._octets = Rate(BIT_RATE_WINDOW_S)
         self._frames = Rate(FPS_WINDOW_S)
         self._loss = Loss()
+        self._newest: tuple[RTPPacket, int] | None = None  # and its size in bytes
         self._phase = _Phase.HELD
         self._early: list[tuple[bytes, float]] = []
         self._is_over = False
@@ -181,6 +180,11 @@ class Intake:
 
     # --- Packets ------------------------------------------------------------------------------
 
+    @property
+    def newest(self) -> Newest | None:
+        """The packet that came last."""
+        return Newest(*self._newest, not self._is_laboratory) if self._newest else None
+
     def take(self, data: bytes, arrived_s: float) -> None:
         """A packet came on either port or channel: it tells itself whether it is RTCP."""
         if self._phase is _Phase.EXPECTING:
@@ -211,7 +215,7 @@ class Intake:
         if self._reception.restarts != restarts:
             self.jitter_buffer.clear()
         if number is not None:
-            self.newest = Newest(received, len(data), not self._is_laboratory)
+            self._newest = received, len(data)
             self._octets.add(len(packet.payload), arrived_s)
             if self.jitter_buffer.push(packet, number, arrived_s):
                 self._release()

@@ -1,6 +1,7 @@
 """Rates of the last seconds: what the figures are made of."""
 
 from collections import deque
+from math import inf
 
 LOSS_WINDOW_S = 5.0
 SAMPLE_INTERVAL_S = 0.5
@@ -19,20 +20,25 @@ class Rate:
 
     def __init__(self, window_s: float) -> None:
         self._window_s = window_s
+        self._bucket_s = window_s / _BUCKETS
         # When each began, and how much came until the next did.
-        self._buckets: deque[tuple[float, int]] = deque(maxlen=_BUCKETS + 1)
+        self._buckets: deque[tuple[float, int]] = deque(maxlen=_BUCKETS)
+        # The last one, which is still filled.
+        self._began_s = -inf
+        self._amount = 0
 
     def add(self, amount: int, now_s: float) -> None:
         """So much has come."""
-        began_s = now_s
-        if self._buckets and now_s - self._buckets[-1][0] < self._window_s / _BUCKETS:
-            began_s, before = self._buckets.pop()
-            amount += before
-        self._buckets.append((began_s, amount))
+        if now_s - self._began_s < self._bucket_s:
+            self._amount += amount
+            return
+        self._buckets.append((self._began_s, self._amount))
+        self._began_s, self._amount = now_s, amount
 
     def per_second(self, now_s: float) -> float:
         """The rate now."""
-        recent = [bucket for bucket in self._buckets if now_s - bucket[0] <= self._window_s]
+        buckets = (*self._buckets, (self._began_s, self._amount))
+        recent = [bucket for bucket in buckets if now_s - bucket[0] <= self._window_s]
         total = sum(amount for _, amount in recent)
         if len(recent) < 2:
             return total / self._window_s

@@ -18,6 +18,7 @@ MIN_PAYLOAD_BYTES = 256
 # receivers do not keep tables from one frame for the next (RFC 2435 section 3.1.8).
 Q_IN_BAND = 255
 
+_MAIN_HEADER_BYTES = 8
 _WITH_RESTARTS = 64  # added to the type where restart markers are in the data
 _FIRST_STORED_Q = 128  # from here on tables are sent; below they follow from Q
 _LAST_FACTOR_Q = 99
@@ -188,11 +189,14 @@ class Reassembler:
     def __init__(self) -> None:
         self.lost = 0
         self._timestamp: int | None = None
-        self._parts: list[Payload] = []  # empty: the frame at this time is done, or given up
+        self._first: Payload | None = None  # None: the frame at this time is done, or given up
+        self._header: bytes | None = None  # of all later payloads, where it is always the same
+        self._scans: list[bytes] = []
+        self._size_bytes = 0
         self._tables: dict[int, bytes] = {}  # by Q, 128 to 254
         self._extension = b""
-        # Payloads and extension of the frame that the last payload made us give up.
-        self._remains: tuple[list[Payload], bytes] = ([], b"")
+        # What there is of the frame that the last payload made us give up.
+        self._remains: tuple[Payload | None, list[bytes], bytes] = (None, [], b"")
 
     def feed(
         self,
@@ -212,19 +216,12 @@ class Reassembler:
         Returns:
             The frame that this payload completes, its scan without EOI.
         """
-        self._remains = ([], b"")
-        try:
-            part = Payload.parse(payload)
-        except ParseError:
-            # If it was part of a frame, that frame will be found to have a hole.
+        self._remains = (None, [], b"")
+        if timestamp == self._timestamp and self._is_next(payload):
+            self._add(payload[_MAIN_HEADER_BYTES:])
+        elif not self._take(payload, timestamp, extension):
             return None
-        if timestamp != self._timestamp:
-            self._begin(part, timestamp)
-            is_known = extension and extension[0] == JPEG_EXTENSION
-            self._extension = extension[1] if extension and is_known else b""
-        elif not self._continue(part):
-            return None
-        return self._complete() if marker and self._parts else None
+        return self._complete() if marker and self._first else None
 
     @property
     def damaged(self) -> JpegFrame | None:
@@ -235,54 +232,84 @@ class Reassembler:
         """
         return self._joined(*self._remains)
 
+    def _is_next(self, payload: bytes) -> bool:
+        """Whether nothing has to be parsed to know that it goes on where the last one ended."""
+        offset = int.from_bytes(payload[1:4], "big")
+        return payload[4:_MAIN_HEADER_BYTES] == self._header and offset == self._size_bytes > 0
+
+    def _take(self, payload: bytes, timestamp: int, extension: tuple[int, bytes] | None) -> bool:
+        """Whether a payload that has to be looked at is of use."""
+        try:
+            part = Payload.parse(payload)
+        except ParseError:
+            # If it was part of a frame, that frame will be found to have a hole.
+            return False
+        if timestamp == self._timestamp:
+            return self._continue(part)
+        self._begin(part, timestamp)
+        # Restart headers differ from payload to payload.
+        self._header = None if payload[4] & _WITH_RESTARTS else payload[4:_MAIN_HEADER_BYTES]
+        is_known = extension and extension[0] == JPEG_EXTENSION
+        self._extension = extension[1] if extension and is_known else b""
+        return True
+
     def _begin(self, part: Payload, timestamp: int) -> None:
-        if self._parts:
+        if self._first:
             self._give_up()
         self._timestamp = timestamp
         if part.offset:
             self.lost += 1
             return
-        self._parts = [part]
+        self._first = part
+        self._add(part.scan)
         if part.quantization and part.q != Q_IN_BAND:
             self._tables[part.q] = part.quantization
 
     def _continue(self, part: Payload) -> bool:
         """Whether a payload is the next of the frame."""
-        if not self._parts:
+        if not self._first or part.offset < self._size_bytes:
             return False
-        first, last = self._parts[0], self._parts[-1]
-        expected = last.offset + len(last.scan)
-        if part.offset < expected:
-            return False
-        if part.offset != expected or part.kind != first.kind:
+        if part.offset != self._size_bytes or part.kind != self._first.kind:
             self._give_up()
             return False
-        self._parts.append(part)
+        self._add(part.scan)
         return True
 
+    def _add(self, scan: bytes) -> None:
+        self._scans.append(scan)
+        self._size_bytes += len(scan)
+
     def _give_up(self) -> None:
-        self._remains = (self._parts, self._extension)
-        self._parts = []
+        self._remains = (self._first, self._scans, self._extension)
+        self._forget()
         self.lost += 1
 
+    def _forget(self) -> None:
+        self._first = self._header = None
+        self._scans = []
+        self._size_bytes = 0
+
     def _complete(self) -> JpegFrame | None:
-        frame = self._joined(self._parts, self._extension)
+        frame = self._joined(self._first, self._scans, self._extension)
         if frame is None:
             self._give_up()
-        self._parts = []
+        else:
+            self._forget()
         return frame
 
-    def _joined(self, parts: list[Payload], extension: bytes) -> JpegFrame | None:
-        """What the parts are together; None without data or without tables."""
-        scan = b"".join(part.scan for part in parts).removesuffix(EOI)
-        quantization = self._quantization(parts[0]) if parts else b""
-        if not (scan and quantization):
+    def _joined(
+        self, first: Payload | None, scans: list[bytes], extension: bytes
+    ) -> JpegFrame | None:
+        """What there is of a frame; None without data or without tables."""
+        scan = b"".join(scans).removesuffix(EOI)
+        quantization = self._quantization(first) if first else b""
+        if not (first and scan and quantization):
             return None
         return JpegFrame(
-            type=parts[0].type,
-            width=parts[0].width,
-            height=parts[0].height,
-            restart_interval=parts[0].restart_interval,
+            type=first.type,
+            width=first.width,
+            height=first.height,
+            restart_interval=first.restart_interval,
             quantization=quantization,
             scan=scan,
             extension=extension,

@@ -114,7 +114,7 @@ class RTPPacket:
             timestamp=timestamp,
             ssrc=ssrc,
             payload=bytes(data[start:end]),
-            csrcs=struct.unpack_from(f"!{count}L", data, RTP_HEADER_BYTES),
+            csrcs=struct.unpack_from(f"!{count}L", data, RTP_HEADER_BYTES) if count else (),
             extension=extension,
         )
 
