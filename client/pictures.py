@@ -37,7 +37,8 @@ class Picture:
 
     Attributes:
         frame: What it was made of.
-        image: RGB, as large as fits into the window with its proportions kept.
+        image: RGB, as large as fits into the window with its proportions kept; lent to whoever
+            shows it, for a later picture takes its place in the memory.
     """
 
     frame: PlacedFrame
@@ -53,7 +54,7 @@ class Decoder:
     Args:
         in_thread: Where the work is done.
         size: Width and height in pixels of the window's picture, asked for each frame.
-        show: Called with each picture.
+        show: Called with each picture, and done with it when it returns.
 
     Attributes:
         skipped: Frames that a newer one took the place of.
@@ -72,6 +73,8 @@ class Decoder:
         self._is_busy = False
         self._is_wanted = False  # what is being decoded
         self._waiting: PlacedFrame | None = None
+        self._reader = JpegReader()
+        self._spare: Image.Image | None = None  # was shown, and may be filled anew
         self._hurried = 0  # so many frames to come are scaled coarsely
         self.skipped = 0
         self.broken = 0
@@ -95,7 +98,8 @@ class Decoder:
         jpeg, size, is_hurried = frame.frame.jpeg, self._size(), self._hurried > 0
         self._hurried = max(0, self._hurried - 1)
         self._is_busy = self._is_wanted = True
-        done = self._in_thread(lambda: decoded(jpeg, size, is_hurried=is_hurried))
+        spare, self._spare = self._spare, None
+        done = self._in_thread(lambda: self._reader.read(jpeg, size, spare, is_hurried=is_hurried))
         done.addCallbacks(lambda image: self._decoded(Picture(frame, image)), self._failed)
         done.addErrback(lambda failure: _log.failure("a picture was not shown", failure))
 
@@ -104,6 +108,7 @@ class Decoder:
         self._next()  # While this one is shown, the next one is decoded.
         if is_wanted:
             self._show(picture)
+        self._spare = picture.image
 
     def _failed(self, failure: Failure) -> None:
         self._next()
@@ -129,35 +134,89 @@ def prepare_for_tk() -> None:
     core.set_use_block_allocator(1)
 
 
-def decoded(jpeg: bytes, size: tuple[int, int], *, is_hurried: bool = False) -> Image.Image:
-    """A picture as large as fits into a size, its proportions kept.
+@dataclass(frozen=True, slots=True)
+class _Recipe:
+    """How a picture was made that was shown as libjpeg gave it.
 
-    Args:
-        jpeg: As a file has it.
-        size: Width and height in pixels.
-        is_hurried: Scale coarsely, in a tenth of the time.
-
-    Raises:
-        OSError: It is no picture, or a broken one.
-        ValueError: It is no JPEG, or too large to be honest.
+    Attributes:
+        headers: What its JPEG had before the data.
+        room: Width and height of the window's picture then.
+        size: Width and height of the picture.
+        decoder_args: What Pillow's decoder was told.
     """
-    image = _opened(jpeg)
-    if image.width * image.height > MAX_PIXELS:
-        raise ValueError(f"{image.width} x {image.height} pixels")
-    target = fitted(image.size, size)
-    # libjpeg leaves out work at 1/2, 1/4 and 1/8 of the size; the rest is scaled afterwards.
-    image.draft("RGB", target)
-    image.load()
-    rgb = image if image.mode == "RGB" else image.convert("RGB")
-    if rgb.size == target:
-        return rgb
-    return rgb.resize(target, Image.Resampling.NEAREST if is_hurried else Image.Resampling.BILINEAR)
+
+    headers: bytes
+    room: tuple[int, int]
+    size: tuple[int, int]
+    decoder_args: tuple[object, ...]
 
 
-def _opened(jpeg: bytes) -> Image.Image:
+class JpegReader:
+    """Makes pictures of JPEGs.
+
+    The frames of a film mostly begin with the same headers. Where they do, those are not read
+    again, and the picture is made in the memory of one that was shown: new memory would be cleared
+    first.
+    """
+
+    def __init__(self) -> None:
+        self._recipe: _Recipe | None = None
+
+    def read(
+        self,
+        jpeg: bytes,
+        size: tuple[int, int],
+        spare: Image.Image | None = None,
+        *,
+        is_hurried: bool = False,
+    ) -> Image.Image:
+        """A picture as large as fits into a size, its proportions kept.
+
+        Args:
+            jpeg: As a file has it.
+            size: Width and height in pixels.
+            spare: A picture that was made here, and that nobody needs any more.
+            is_hurried: Scale coarsely, in a tenth of the time.
+
+        Raises:
+            OSError: It is no picture, or a broken one.
+            ValueError: It is no JPEG, a broken one, or too large to be honest.
+        """
+        recipe = self._recipe
+        if (
+            recipe is not None
+            and spare is not None
+            and (recipe.room, recipe.size) == (size, spare.size)
+            and jpeg.startswith(recipe.headers)
+        ):
+            spare.frombytes(jpeg, "jpeg", recipe.decoder_args)
+            return spare
+        return self._read_anew(jpeg, size, is_hurried=is_hurried)
+
+    def _read_anew(self, jpeg: bytes, size: tuple[int, int], *, is_hurried: bool) -> Image.Image:
+        self._recipe = None
+        file = BytesIO(jpeg)
+        image = _opened(file)
+        headers = jpeg[: file.tell()]
+        if image.width * image.height > MAX_PIXELS:
+            raise ValueError(f"{image.width} x {image.height} pixels")
+        target = fitted(image.size, size)
+        # libjpeg leaves out work at 1/2, 1/4 and 1/8 of the size; the rest is scaled afterwards.
+        image.draft("RGB", target)
+        if image.mode == "RGB" and image.size == target:
+            self._recipe = _Recipe(headers, size, target, ("RGB", "", *image.decoderconfig))
+        image.load()
+        rgb = image if image.mode == "RGB" else image.convert("RGB")
+        if rgb.size == target:
+            return rgb
+        resampling = Image.Resampling.NEAREST if is_hurried else Image.Resampling.BILINEAR
+        return rgb.resize(target, resampling)
+
+
+def _opened(file: BytesIO) -> JpegImageFile:
     # Image.open would load Pillow's readers of all usual formats, which are never needed.
     try:
-        return JpegImageFile(BytesIO(jpeg))
+        return JpegImageFile(file)
     except SyntaxError as fault:  # Pillow's word for another format.
         raise ValueError(str(fault)) from None
 

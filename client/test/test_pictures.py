@@ -2,6 +2,7 @@
 
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
 from PIL import _imaging as core
 from twisted.logger import capturedLogs, formatEvent
 from twisted.trial.unittest import SynchronousTestCase
@@ -15,8 +16,8 @@ from ..pictures import (
     HURRIED_FRAMES,
     Decoder,
     InThread,
+    JpegReader,
     Picture,
-    decoded,
     fitted,
     prepare_for_tk,
 )
@@ -27,6 +28,11 @@ SIDES = st.integers(1, 10_000)
 
 def frame(jpeg: bytes) -> PlacedFrame:
     return PlacedFrame(ReceivedFrame(jpeg, 0, 0, 0.0), None, 0)
+
+
+def decoded(jpeg: bytes, size: tuple[int, int], *, is_hurried: bool = False) -> Image.Image:
+    """A picture of the first JPEG that a reader is given."""
+    return JpegReader().read(jpeg, size, is_hurried=is_hurried)
 
 
 def claiming(width: int, height: int) -> bytes:
@@ -45,7 +51,11 @@ class DecoderCase(SynchronousTestCase):
         self.crank = Crank()
 
     def decoder(self, in_thread: InThread) -> Decoder:
-        return Decoder(in_thread, lambda: SIZE, self.shown.append)
+        return Decoder(in_thread, lambda: SIZE, self.show)
+
+    def show(self, picture: Picture) -> None:
+        # As a screen does: the picture itself is only lent.
+        self.shown.append(Picture(picture.frame, picture.image.copy()))
 
     @property
     def numbers(self) -> list[int]:
@@ -122,12 +132,27 @@ class DecoderTests(DecoderCase):
 
     def test_size_is_asked_for_each_frame(self) -> None:
         sizes = [(64, 48), (32, 24)]
-        decoder = Decoder(at_once, lambda: sizes.pop(0), self.shown.append)
+        decoder = Decoder(at_once, lambda: sizes.pop(0), self.show)
 
         for number in range(2):
             decoder.take(frame(picture(number)))
 
         self.assertEqual([shown.image.size for shown in self.shown], [(64, 48), (32, 24)])
+
+    def test_a_picture_stays_while_it_is_shown(self) -> None:
+        numbers = []
+
+        def show(picture: Picture) -> None:
+            self.crank.turn_all()  # The next one is decoded meanwhile.
+            numbers.append(number_of(picture.image))
+
+        decoder = Decoder(self.crank, lambda: SIZE, show)
+        for number in range(4):
+            decoder.take(frame(picture(number)))
+            decoder.take(frame(picture(number + 10)))
+            self.crank.turn_all()
+
+        self.assertEqual(sorted(numbers), [0, 1, 2, 3, 10, 11, 12, 13])
 
     def test_what_is_no_picture_is_counted(self) -> None:
         decoder = self.decoder(at_once)
@@ -227,6 +252,73 @@ class DecodingTests(SynchronousTestCase):
             return
 
         self.assertEqual(image.mode, "RGB")
+
+
+class ReaderTests(SynchronousTestCase):
+    @override
+    def setUp(self) -> None:
+        self.reader = JpegReader()
+
+    def test_the_next_of_a_film_is_made_where_the_one_before_was(self) -> None:
+        first = self.reader.read(picture(1), SIZE)
+
+        second = self.reader.read(picture(2), SIZE, first)
+
+        self.assertIs(second, first)
+        self.assertEqual(second.tobytes(), decoded(picture(2), SIZE).tobytes())
+
+    def test_half_the_size_goes_on_as_half_the_size(self) -> None:
+        first = self.reader.read(picture(1, (640, 480)), (320, 240))
+
+        second = self.reader.read(picture(2, (640, 480)), (320, 240), first)
+
+        self.assertIs(second, first)
+        self.assertEqual(second, decoded(picture(2, (640, 480)), (320, 240)))
+
+    def test_what_is_scaled_afterwards_has_a_place_of_its_own(self) -> None:
+        first = self.reader.read(picture(1, (80, 60)), SIZE)
+
+        second = self.reader.read(picture(2, (80, 60)), SIZE, first)
+
+        self.assertIsNot(second, first)
+        self.assertEqual(second, decoded(picture(2, (80, 60)), SIZE))
+
+    def test_one_of_the_same_headers_that_is_cut_off_is_none(self) -> None:
+        first = self.reader.read(picture(1), SIZE)
+        *head, scan, _ = segments(picture(2))
+
+        broken = b"".join((*head, scan[: len(scan) // 2]))
+        self.assertRaises(ValueError, self.reader.read, broken, SIZE, first)
+
+        self.assertEqual(number_of(self.reader.read(picture(3), SIZE, first)), 3)
+
+    @given(
+        st.lists(
+            st.tuples(
+                st.sampled_from(
+                    (
+                        picture(1),
+                        picture(2),
+                        picture(3, (128, 96)),
+                        picture(4, mode="L"),
+                        picture(5, mode="CMYK"),
+                        picture(6, progressive=True),
+                        picture(7, subsampling="4:4:4"),
+                    )
+                ),
+                st.sampled_from((SIZE, (32, 24), (100, 75))),
+            )
+        )
+    )
+    def test_a_picture_does_not_depend_on_those_before(
+        self, shown: list[tuple[bytes, tuple[int, int]]]
+    ) -> None:
+        reader, image = JpegReader(), None
+
+        for jpeg, size in shown:
+            image = reader.read(jpeg, size, image)
+
+            self.assertEqual(image.convert("RGB").tobytes(), decoded(jpeg, size).tobytes())
 
 
 class PreparationTests(SynchronousTestCase):
