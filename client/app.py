@@ -2,10 +2,12 @@
 
 import os
 import tkinter
+from _tkinter import DONT_WAIT, IDLE_EVENTS
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 
@@ -17,21 +19,20 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from .errors import LocationError
-from .heed import Heed
+from .heed import UPDATE_S, Heed
 from .history import History, history_path
 from .interfaces import Message, PlacedFrame
-from .making import Reactor, find_streams, in_thread_of, locate, make_keeper, make_viewer
+from .making import Reactor, find_streams, locate, make_keeper, make_viewer
 from .options import Settings
 from .pictures import Decoder, Picture, prepare_for_tk
 from .talk.location import Location
 from .view import Activity, Figures, State
 from .viewer import Audience
 from .window.window import Window
+from .worker import Worker
 
 _log = Logger()
 
-# How often Tk looks for keys and clicks, where no picture gives it occasion to.
-TK_INTERVAL_MS = 40
 # How often the window is brought up to date, and the graphs; what is measured is drawn anew in
 # every so manieth turn only, for nobody reads faster.
 SHOW_INTERVAL_S = 0.25
@@ -70,7 +71,8 @@ class App:
         )
         self._keeper = make_keeper(settings, reactor, self._viewer.tell)
         prepare_for_tk()
-        self._decoder = Decoder(in_thread_of(reactor), self._picture_size, self._show_picture)
+        self._worker = Worker(reactor)
+        self._decoder = Decoder(self._worker, self._picture_size, self._show_picture)
         self._broken = 0
         self._is_dirty = True
         self._turns = 0
@@ -87,8 +89,8 @@ class App:
         )
         root.protocol("WM_DELETE_WINDOW", self.quit)
         root.report_callback_exception = self._report
-        self._heed = Heed(reactor, root.update)
-        tksupport.install(self._heed, ms=TK_INTERVAL_MS)
+        self._heed = Heed(reactor, partial(_give_turn, root))
+        tksupport.install(self._heed, ms=round(1000 * UPDATE_S))
         self._refreshing = LoopingCall(self._refresh)
         self._refreshing.clock = reactor
         self._refreshing.start(SHOW_INTERVAL_S).addErrback(
@@ -299,8 +301,22 @@ class App:
         leaving.addTimeout(FAREWELL_S, self._reactor, onTimeoutCancel=lambda *_: None)
         await leaving
         await self._keeper.finish()
+        self._worker.close()
         tksupport.uninstall()
+        self._heed.stop()
         self._root.destroy()
+
+
+def _give_turn(root: tkinter.Tk) -> None:
+    """Let Tk draw, and do all else that waits.
+
+    The root's ``update`` does that, too, but waits for the screen to have drawn, and looks for
+    events three times; and each look costs Tcl two turns of a thread of its own.
+    """
+    while root.tk.dooneevent(IDLE_EVENTS | DONT_WAIT):
+        pass
+    while root.tk.dooneevent(DONT_WAIT):
+        pass
 
 
 def run(root: tkinter.Tk, settings: Settings, reactor: Reactor) -> None:

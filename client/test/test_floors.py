@@ -65,6 +65,7 @@ SHELL = {
     "talk.laboratory",
     "talk.streams",
     "viewer",
+    "worker",
 }
 WINDOW = {
     "window.address_line",

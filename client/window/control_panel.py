@@ -53,6 +53,7 @@ class ControlPanel(ttk.Frame):
         self._controls = controls
         self._act = act
         self._view = View()
+        self._said: object = None
         self._wanted: object = None
         self._arranged: object = None
         self._is_recording = False
@@ -93,10 +94,11 @@ class ControlPanel(ttk.Frame):
         """Show what has changed."""
         self._view = view
         self.seek_bar.show(view)
-        for method, button in self.buttons.items():
-            set_enabled(button, method in view.allowed)
-        set_text(self.speed_label, speed_text(view.scale))
-        set_text(self.transport_button, view.transport)
+        said = view.allowed, view.scale, view.transport
+        # To ask Tk what a widget says costs as much as to tell it.
+        if said != self._said:
+            self._said = said
+            self._say(view)
         self._show_recording(view)
         self._arrange()
 
@@ -104,6 +106,12 @@ class ControlPanel(ttk.Frame):
         """Let the button say what it would do now."""
         name = "small screen" if is_full else "full screen"
         self.full_screen_button.configure(image=self._controls.theme.icon(name))
+
+    def _say(self, view: View) -> None:
+        for method, button in self.buttons.items():
+            set_enabled(button, method in view.allowed)
+        set_text(self.speed_label, speed_text(view.scale))
+        set_text(self.transport_button, view.transport)
 
     def _button(
         self, style: str, act: Callable[[], None], icon: str, text: str, hint: str

@@ -51,12 +51,13 @@ class SeekBar(tkinter.Canvas):
         self._settling = ""
         self._thickness = _THICKNESS
         self._drawn: object = None
+        self._width = 1  # in pixels; to ask Tk for it each time would cost more than all the rest
         self._track = self._new_stretch(palette.TRACK)
         self._buffered = self._new_stretch(palette.BUFFERED)
         self._played = self._new_stretch(palette.PLAY)
         self._losses: list[int] = []
         self._knob = self.create_image(0, 0, image=theme.disc(palette.PLAY, _KNOB))
-        self.bind("<Configure>", lambda _: self._draw())
+        self.bind("<Configure>", lambda event: self._resize(event.width))
         self.bind("<Enter>", lambda _: self._thicken(_THICKNESS_UNDER_POINTER))
         self.bind("<Leave>", lambda _: self._thicken(_THICKNESS))
         self.bind("<Motion>", self._tell_time)
@@ -87,10 +88,14 @@ class SeekBar(tkinter.Canvas):
 
     @property
     def _length(self) -> int:
-        return max(self.winfo_width() - 2 * self._left, 1)
+        return max(self._width - 2 * self._left, 1)
 
     def _new_stretch(self, colour: str) -> int:
         return self.create_rectangle(0, 0, 0, 0, fill=colour, width=0)
+
+    def _resize(self, width: int) -> None:
+        self._width = width
+        self._draw()
 
     def _draw(self) -> None:
         view = self._view

@@ -53,6 +53,7 @@ class StatusBar(ttk.Frame):
         self._theme = theme
         self._gap = theme.px(_GAP)
         self._activity: Activity | None = None
+        self._figures: Figures | None = None
         # So many characters are kept free: what is beside does not move with every digit.
         self.activity = self._label(12)
         self.frame = self._label(11)
@@ -82,7 +83,9 @@ class StatusBar(ttk.Frame):
             self.activity.configure(image=str(dot), text=f"  {view.activity.value}")
         number = UNKNOWN if view.frame_number is None else count_text(view.frame_number)
         set_text(self.frame, f"frame {number}")
-        self._show_figures(view.figures)
+        if view.figures != self._figures:
+            self._figures = view.figures
+            self._show_figures(view.figures)
 
     def _show_figures(self, figures: Figures) -> None:
         set_text(self.bit_rate, f"{count_text(figures.bit_rate_kbps)} kbps")
