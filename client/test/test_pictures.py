@@ -154,6 +154,16 @@ class DecoderTests(DecoderCase):
 
         self.assertEqual(sorted(numbers), [0, 1, 2, 3, 10, 11, 12, 13])
 
+    def test_what_was_shown_is_lent_to_the_next(self) -> None:
+        images = []
+        decoder = Decoder(at_once, lambda: SIZE, lambda picture: images.append(picture.image))
+
+        for number in range(3):
+            decoder.take(frame(picture(number)))
+
+        self.assertIs(images[1], images[0])
+        self.assertIs(images[2], images[0])
+
     def test_what_is_no_picture_is_counted(self) -> None:
         decoder = self.decoder(at_once)
 
