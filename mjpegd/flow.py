@@ -112,23 +112,20 @@ class Outflow:
 
     def write_through(self, data: bytes | memoryview) -> None:
         """The same without an envelope."""
+        written = 0
+        if self._socket is not None and not self._waiting_bytes:
+            try:
+                written = self._socket.send(data)
+            except OSError:  # there is no room; or the transport will meet the same, and close
+                written = 0
+            if written == len(data):
+                return
         if self._transport is None:
-            return
-        written = self._written_at_once(data)
-        if written == len(data):
             return
         self._transport.write(bytes(memoryview(data)[written:]))
         if self._socket is not None:
             self._waiting_bytes += len(data) - written
             self.is_jammed = self._waiting_bytes > JAM_BYTES
-
-    def _written_at_once(self, data: bytes | memoryview) -> int:
-        if self._socket is None or self._waiting_bytes:
-            return 0
-        try:
-            return self._socket.send(data)
-        except OSError:
-            return 0  # there is no room; or the transport will meet the same fault, and close
 
     def pauseProducing(self) -> None:
         """The client reads more slowly than is written."""
