@@ -40,9 +40,6 @@ class ByteCache(Generic[V]):
         """What all values hold, with their entries."""
         return self._bytes
 
-    def __contains__(self, key: Hashable) -> bool:
-        return key in self._entries
-
     def get(self, key: Hashable) -> V | None:
         """What lies under this key."""
         found = self._entries.get(key)

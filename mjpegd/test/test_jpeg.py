@@ -424,6 +424,21 @@ class JpegImageTests(SynchronousTestCase):
             jpeg = with_segment(picture(1), 0xE0, b"AVI1" + polarity)
             self.assertIs(JpegImage.parse(jpeg).is_field, is_field)
 
+    def test_what_looks_like_the_last_segment_in_a_comment_is_a_comment(self) -> None:
+        for length in (b"\x00\x02", b"\x00\x08", b"\x04\x00", b"\x0f\xff", b"\xff\xff"):
+            commented = with_segment(picture(1), COM, b"\xff\xda" + length + b"comment")
+
+            self.assertEqual(JpegImage.parse(commented), JpegImage.parse(picture(1)), length)
+
+    def test_frames_with_one_header_have_their_own_data(self) -> None:
+        frames = [picture(number) for number in range(1, 4)]
+        again = [bytes(bytearray(frame)) for frame in frames]
+
+        scans = [bytes(JpegImage.parse(frame).scan) for frame in frames]
+
+        self.assertEqual(len(set(scans)), 3)
+        self.assertEqual([bytes(JpegImage.parse(frame).scan) for frame in again], scans)
+
     def test_number_of_lines_told_at_the_end(self) -> None:
         self.assertEqual(JpegImage.parse(one_line_behind(picture(1))).height, 48)
 

@@ -284,6 +284,19 @@ class EntryTests(TimetableTestCase):
             self.assertEqual(self.made, ["moved"])
             self.assertEqual(self.reactor.getDelayedCalls(), [])
 
+    def test_one_that_is_cancelled_in_its_own_moment_is_not_made(self) -> None:
+        others = [self.timetable.callLater(0.1, lambda: others[1].cancel())]
+        others.append(self.timetable.callLater(0.1, self.made.append, "cancelled"))
+        self.timetable.callLater(0.2, self.made.append, "later")
+
+        self.pass_s(0.15)
+        self.assertEqual(self.made, [])
+        self.assertEqual(len(self.reactor.getDelayedCalls()), 1)
+        self.pass_s(0.1)
+
+        self.assertEqual(self.made, ["later"])
+        self.assertEqual(self.reactor.getDelayedCalls(), [])
+
     def test_what_is_over_cannot_be_changed(self) -> None:
         called, cancelled = (self.timetable.callLater(0.1, list) for _ in range(2))
         cancelled.cancel()

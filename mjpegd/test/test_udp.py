@@ -174,6 +174,17 @@ class WholeTrainTests(UDPSenderTestCase):
 class FullKernelTests(UDPSenderTestCase):
     """A call takes a packet, or, where the kernel cuts, a part; the parts are of 40 packets."""
 
+    def test_a_frame_like_the_last_one_waits_where_there_is_no_room(self) -> None:
+        self.sender.send_train(train(5), 0.0)
+        self.kernel.room = 0
+
+        self.sender.send_train(train(5, first=5), 0.0)
+        self.assertEqual(self.kernel.sequences, [0, 1, 2, 3, 4])
+        self.has_room()
+
+        self.assertEqual(self.kernel.sequences, list(range(10)))
+        self.assertEqual((self.sender.errors, self.sender.dropped), (0, 0))
+
     def begin(self) -> None:
         """A train of which something has left, and something has not."""
         self.kernel.room = 3
@@ -309,6 +320,15 @@ class RefusingNetworkTests(UDPSenderTestCase):
         self.sender.send_train(train(5, first=5), 0.0)
 
         self.assertEqual(self.kernel.sequences, [5, 6, 7, 8, 9])
+
+    def test_a_frame_like_the_last_one_that_is_refused_is_dropped_and_counted(self) -> None:
+        self.sender.send_train(train(5), 0.0)
+        self.kernel.refusal = OSError(errno.ENETUNREACH, "no")
+
+        self.sender.send_train(train(5, first=5), 0.0)
+
+        self.assertEqual(self.kernel.sequences, [0, 1, 2, 3, 4])
+        self.assertEqual((self.sender.errors, self.sender.dropped), (1, 1))
 
     def test_a_refused_report_is_counted(self) -> None:
         self.rtcp.refusal = OSError(errno.ENETUNREACH, "no")
