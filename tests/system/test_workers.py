@@ -233,6 +233,7 @@ class LimitTests(WorkersTestCase):
     def test_connections_are_limited_over_all_workers(self) -> None:
         daemon = self.running({}, WORKERS, "--max-connections=3")
         viewers = [self.viewer(daemon, "testcard") for _ in range(3)]
+        time.sleep(1.5 * TELL_INTERVAL_S)  # the acceptor knows that they have sessions by then
 
         with Client("127.0.0.1", daemon.port) as other:
             self.assertEqual(other.next_response().status, 503)
