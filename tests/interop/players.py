@@ -15,6 +15,8 @@ from PIL import Image
 
 # A hiccup of a busy machine is no failure; a player that hangs is one.
 PATIENCE_S = 60.0
+# How often a player may play that a signal ended.
+TRIES = 3
 PICTURES = "pictures.rgb"
 PLANES = "pictures.raw"
 _LAST_WORDS = 1000
@@ -99,7 +101,24 @@ def decode(command: list[str], folder: Path) -> Decoded:
 
 
 def _run(command: list[str], folder: Path) -> str:
+    """Let a player play; once more where it was itself that broke, and its last words.
+
+    GStreamer 1.22 ends by SIGSEGV now and then when it has shown all, or before it shows anything.
+    What breaks a player each time is found all the same.
+    """
+    words, status = _played(command, folder)
+    for _ in range(TRIES - 1):
+        if status >= 0:
+            break
+        shutil.rmtree(folder)
+        words, status = _played(command, folder)
+    return words
+
+
+def _played(command: list[str], folder: Path) -> tuple[str, int]:
+    """A player's last words, and its exit status: below 0 where a signal ended it."""
     folder.mkdir(parents=True)
+    status = 0
     try:
         done = subprocess.run(
             command,
@@ -110,10 +129,10 @@ def _run(command: list[str], folder: Path) -> str:
             timeout=PATIENCE_S,
             check=False,  # GStreamer calls its own hurry at the end an error: pictures decide.
         )
-        said = done.stdout
+        said, status = done.stdout, done.returncode
     except subprocess.TimeoutExpired as fault:
         said = (fault.stdout or b"") + b"\nit did not come to an end"
-    return said[-_LAST_WORDS:].decode(errors="replace")
+    return said[-_LAST_WORDS:].decode(errors="replace"), status
 
 
 def _pictures(folder: Path, size: tuple[int, int]) -> list[Image.Image]:
@@ -176,7 +195,7 @@ _GSTREAMER_PLANES = ("filesink", f"location={PLANES}")
 
 
 def _gstreamer(source: Sequence[str], output: Sequence[str]) -> list[str]:
-    return ["gst-launch-1.0", "-q", *source, "!", "jpegdec", "!", *output]
+    return ["gst-launch-1.0", "-q", "--no-fault", *source, "!", "jpegdec", "!", *output]
 
 
 def _gstreamer_url(url: str, transport: str, start_s: float | None) -> list[str]:
