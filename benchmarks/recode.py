@@ -17,7 +17,7 @@ from PIL import Image
 
 from mjpegd.pictures.turbojpeg import TurboJpeg
 from mjpegd.test.coefficients import FORMS, TYPE_0, Part, parts, written
-from mjpegd.wire.jpeg import JpegImage
+from mjpegd.wire.jpeg_image import JpegImage
 from mjpegd.wire.recode import recode
 
 SIZE = (640, 480)

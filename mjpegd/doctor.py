@@ -39,7 +39,7 @@ from mjpegd.pictures.turbojpeg import TurboJpeg
 from mjpegd.sources.library import Library
 from mjpegd.sources.video import DecoderReactor, Decoders
 from mjpegd.wire.errors import ParseError
-from mjpegd.wire.jpeg import MAX_SIDE_PIXELS
+from mjpegd.wire.jpeg_frame import MAX_SIDE_PIXELS
 from mjpegd.wire.times import parse_rate
 
 EXIT_WHOLE = 0

@@ -26,7 +26,8 @@ from mjpegd.sources.library import MAX_ENTRIES, FolderState, Library, Place
 from mjpegd.sources.paths import is_hidden
 from mjpegd.treatment import DECODED_FIRST
 from mjpegd.wire.errors import JpegError, UnsupportedJpegError
-from mjpegd.wire.jpeg import MAX_SIDE_PIXELS, JpegImage
+from mjpegd.wire.jpeg_frame import MAX_SIDE_PIXELS
+from mjpegd.wire.jpeg_image import JpegImage
 from mjpegd.wire.packets import RTP_HEADER_BYTES
 from mjpegd.wire.times import FrameTimes, SteadyTimes
 from mjpegd.wishes import Wishes

@@ -23,8 +23,9 @@ from mjpegd.pictures.normalise import Normal, Recode, Step, working_bytes
 from mjpegd.playout import PlayRequest
 from mjpegd.session import Lifeline, Lifetime, Method, Owner, Session, State, Way, refuse
 from mjpegd.stream import FilmStream
-from mjpegd.wire import jpeg
+from mjpegd.wire import jpeg_segments
 from mjpegd.wire.errors import BrokenJpegError, ParseError, UnsupportedJpegError
+from mjpegd.wire.jpeg_image import JpegImage
 from mjpegd.wire.lab import (
     JAVA_MAX_PACKET_BYTES,
     MAX_LINES,
@@ -69,7 +70,7 @@ class LaboratoryPacking:
 
     def pack(self, picture: bytes) -> TrainTemplate:
         """The picture as it is, if it fits (see `mjpegd.packing.Packing`)."""
-        whole = jpeg.whole(picture)
+        whole = jpeg_segments.whole(picture)
         if len(whole) > self._most_bytes:
             raise UnsupportedJpegError(f"more than {self._most_bytes} bytes for one packet")
         return TrainTemplate([whole], interleaved=False)
@@ -80,7 +81,7 @@ class LaboratoryPacking:
 
     def normalise(self, picture: bytes, recode: Recode | None) -> Normal:
         """Make a picture small enough for a packet (see `Packing`)."""
-        whole = jpeg.whole(picture)
+        whole = jpeg_segments.whole(picture)
         if len(whole) <= self._most_bytes:
             return Normal(whole, Step.UNTOUCHED, "")
         reason = f"more than {self._most_bytes} bytes for one packet"
@@ -93,7 +94,7 @@ def reduced(picture: bytes, max_bytes: int) -> bytes:
     Raises:
         BrokenJpegError: It cannot be decoded, or not made that small.
     """
-    parsed = jpeg.JpegImage.parse(picture)
+    parsed = JpegImage.parse(picture)
     if parsed.width * parsed.height > MAX_PIXELS:
         raise BrokenJpegError(f"{parsed.width} x {parsed.height} pixels are too many")
     try:

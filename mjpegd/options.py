@@ -28,7 +28,7 @@ from mjpegd.settings import ENCRYPTED_ENDPOINTS, Access, Making, Settings, Tls
 from mjpegd.tunnels.entrance import ANY_ORIGIN
 from mjpegd.wire.errors import ParseError
 from mjpegd.wire.headers import MAX_PORT
-from mjpegd.wire.jpeg import MAX_SIDE_PIXELS
+from mjpegd.wire.jpeg_frame import MAX_SIDE_PIXELS
 from mjpegd.wire.jpeg_payload import MIN_PAYLOAD_BYTES
 from mjpegd.wire.lab import DEFAULT_MAX_PACKET_BYTES, MAX_DATAGRAM_BYTES
 from mjpegd.wire.packets import RTP_HEADER_BYTES

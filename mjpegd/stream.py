@@ -20,8 +20,9 @@ from mjpegd.logs import shown
 from mjpegd.packing import JpegPacking, Packing
 from mjpegd.pictures.forms import PLAIN_RENDITION, Big, JpegForm
 from mjpegd.treatment import MAX_LOGGED_REASONS, Treatment, TreatmentNotes
-from mjpegd.wire import jpeg
 from mjpegd.wire.errors import JpegError, UnsupportedJpegError
+from mjpegd.wire.jpeg_frame import MAX_SIDE_PIXELS
+from mjpegd.wire.jpeg_image import JpegImage
 from mjpegd.wire.packets import TrainTemplate
 from mjpegd.wire.times import FrameTimes, RetimedTimes
 from mjpegd.wishes import Wishes
@@ -306,8 +307,8 @@ class FilmStream(_Stream):
         picture = self.source.read_now(0) or await self.source.read(0)
         self._is_measured = True
         with contextlib.suppress(JpegError):
-            image = jpeg.JpegImage.parse(picture)
-            is_large = max(image.width, image.height) > jpeg.MAX_SIDE_PIXELS
+            image = JpegImage.parse(picture)
+            is_large = max(image.width, image.height) > MAX_SIDE_PIXELS
             if is_large and not image.is_field:  # fields become one picture of another size
                 self._large_size = (image.width, image.height)
 

@@ -9,7 +9,9 @@ from typing_extensions import override
 from mjpegd.logs import shown
 from mjpegd.pictures.forms import PLAIN_RENDITION, JpegForm
 from mjpegd.pictures.normalise import Step
-from mjpegd.wire.jpeg import MAX_SIDE_PIXELS, JpegImage, repairs
+from mjpegd.wire.jpeg_frame import MAX_SIDE_PIXELS
+from mjpegd.wire.jpeg_image import JpegImage
+from mjpegd.wire.jpeg_repairs import repairs
 from mjpegd.workshop import Made
 
 _log = Logger()

@@ -20,7 +20,7 @@ from itertools import repeat
 from pathlib import Path
 
 from mjpegd.wire.errors import JpegError
-from mjpegd.wire.jpeg import JpegImage
+from mjpegd.wire.jpeg_image import JpegImage
 
 from ..errors import RecordingError
 from .files import GrowingFile

@@ -1,8 +1,9 @@
 """Packets in order -> frames: of RTP/JPEG, and of the laboratory's whole JPEGs."""
 
 from mjpegd.wire.errors import UnsupportedJpegError
-from mjpegd.wire.jpeg import EOI, SOI, JpegFrame
+from mjpegd.wire.jpeg_frame import JpegFrame
 from mjpegd.wire.jpeg_payload import Reassembler, to_jpeg
+from mjpegd.wire.jpeg_segments import EOI, SOI
 from mjpegd.wire.packets import RTPPacket, sequence_add
 
 from ..interfaces import ReceivedFrame

@@ -5,8 +5,10 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from mjpegd.test.pictures import number_of, picture
-from mjpegd.wire.jpeg import EOI, SOI, JpegImage, rtp_frame
+from mjpegd.wire.jpeg_frame import rtp_frame
+from mjpegd.wire.jpeg_image import JpegImage
 from mjpegd.wire.jpeg_payload import MIN_PAYLOAD_BYTES, fragment
+from mjpegd.wire.jpeg_segments import EOI, SOI
 from mjpegd.wire.packets import RTPPacket
 
 from ..interfaces import Assembler, ReceivedFrame

@@ -13,7 +13,8 @@ from typing_extensions import override
 
 from mjpegd.test.pictures import number_of, picture
 from mjpegd.wire.clock import ntp_timestamp, ticks
-from mjpegd.wire.jpeg import JpegImage, rtp_frame
+from mjpegd.wire.jpeg_frame import rtp_frame
+from mjpegd.wire.jpeg_image import JpegImage
 from mjpegd.wire.jpeg_payload import MIN_PAYLOAD_BYTES, fragment
 from mjpegd.wire.packets import RTP_HEADER_BYTES, RTPPacket
 from mjpegd.wire.reports import (

@@ -9,8 +9,10 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from mjpegd.test.pictures import number_of, picture
 from mjpegd.wire.clock import RTP_CLOCK_HZ
-from mjpegd.wire.jpeg import SOI, JpegImage, rtp_frame
+from mjpegd.wire.jpeg_frame import rtp_frame
+from mjpegd.wire.jpeg_image import JpegImage
 from mjpegd.wire.jpeg_payload import MIN_PAYLOAD_BYTES, fragment
+from mjpegd.wire.jpeg_segments import SOI
 from mjpegd.wire.packets import RTPPacket
 
 from ..interfaces import ReceivedFrame

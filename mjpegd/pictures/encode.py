@@ -16,8 +16,10 @@ from PIL.JpegImagePlugin import JpegImageFile, zigzag_index
 
 from mjpegd.pictures.forms import in_eights
 from mjpegd.wire.errors import BrokenJpegError, UnsupportedJpegError
-from mjpegd.wire.jpeg import EOI, MAX_SIDE_PIXELS, SOI, JpegImage, header_segments
+from mjpegd.wire.jpeg_frame import MAX_SIDE_PIXELS
+from mjpegd.wire.jpeg_image import JpegImage
 from mjpegd.wire.jpeg_payload import tables_for
+from mjpegd.wire.jpeg_segments import EOI, SOI, Code, header_segments, marker_segment
 from mjpegd.wire.recode import MAX_SCANS
 
 # 8192 x 8192: more than 8K films and most phones have. At four bytes each they are 256 MiB.
@@ -29,8 +31,6 @@ MAX_PIXELS_IN_PASSES: Final = 3 << 23
 # Interlaced video ends at 1920 x 540 for a field; some cameras call whole pictures fields.
 MAX_FIELD_PIXELS: Final = 1 << 23
 
-_APP0: Final = 0xE0
-_APP14: Final = 0xEE
 _PROGRESSIVE: Final = 2
 _ENTRIES: Final = 64  # of a quantization table
 
@@ -95,9 +95,9 @@ def bare(picture: bytes) -> bytes:
     """A JPEG less its comments and application segments but for the one that tells its colours."""
     header = tuple(header_segments(picture))
     kept = (
-        b"\xff%c%b%b" % (segment.code, (len(segment.body) + 2).to_bytes(2, "big"), segment.body)
+        marker_segment(segment.code, segment.body)
         for segment in header
-        if segment.code < _APP0 or segment.code == _APP14
+        if segment.code < Code.APP0 or segment.code == Code.APP14
     )
     return b"".join((SOI, *kept, picture[header[-1].end :]))
 

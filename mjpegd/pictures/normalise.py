@@ -10,19 +10,12 @@ from mjpegd.pictures import encode
 from mjpegd.pictures.forms import Big, JpegForm
 from mjpegd.wire import recode as reference
 from mjpegd.wire.errors import BrokenJpegError, JpegError, UnsupportedJpegError
-from mjpegd.wire.jpeg import (
-    EOI,
-    MAX_SIDE_PIXELS,
-    SOI,
-    JpegFrame,
-    JpegImage,
-    header_segments,
-    narrowed,
-    repairs,
-    rtp_frame,
-    split,
-)
+from mjpegd.wire.jpeg_frame import MAX_SIDE_PIXELS, JpegFrame, narrowed, rtp_frame
+from mjpegd.wire.jpeg_image import JpegImage
 from mjpegd.wire.jpeg_payload import extension_for
+from mjpegd.wire.jpeg_repairs import repairs
+from mjpegd.wire.jpeg_segments import EOI, SOI, Code, header_segments
+from mjpegd.wire.jpeg_splitting import split
 
 # What the library finds fault with may be no more than a few bytes too many, which pure Python
 # takes. That holds up the reactor, at about 1.1 microseconds a byte in turns of 5 ms.
@@ -31,7 +24,6 @@ MAX_REFERENCE_BYTES: Final = 64 << 10
 # Besides pixels: the picture, what it becomes, and copies on the way.
 _COPIES: Final = 4
 
-_APP0: Final = 0xE0
 _ODD_FIELD: Final = 1  # counted from one: with the uppermost line
 # Baseline, extended, progressive, lossless; FFmpeg has no arithmetic decoder.
 _LAST_HUFFMAN_CODING: Final = 3
@@ -231,7 +223,7 @@ def _woven(picture: bytes, image: JpegImage, *, scales: bool) -> bytes:
 
 def _polarity(field: bytes) -> int:
     # "AVI1" | polarity
-    bodies = (s.body for s in header_segments(field) if s.code == _APP0)
+    bodies = (s.body for s in header_segments(field) if s.code == Code.APP0)
     return next((body[4] for body in bodies if body[:4] == b"AVI1" and body[4:5] > b"\0"), 0)
 
 

@@ -11,7 +11,9 @@ from ctypes import POINTER, byref, c_char_p, c_int, c_short, c_ulong, c_void_p
 from typing import ClassVar, Final, Self
 
 from mjpegd.wire.errors import BrokenJpegError, UnsupportedJpegError
-from mjpegd.wire.jpeg import JpegImage, rtp_frame, whole
+from mjpegd.wire.jpeg_frame import rtp_frame
+from mjpegd.wire.jpeg_image import JpegImage
+from mjpegd.wire.jpeg_segments import whole
 from mjpegd.wire.recode import blank, check_recodable
 
 # Looked for where the system has its libraries; nothing is started to find them.

@@ -16,7 +16,7 @@ from typing import Any
 
 from mjpegd.sources.indexing import BATCH_FRAMES, MAX_FRAMES, sane_rate
 from mjpegd.wire.errors import ParseError
-from mjpegd.wire.jpeg import MAX_FRAME_BYTES
+from mjpegd.wire.jpeg_segments import MAX_FRAME_BYTES
 
 # A picture is the longest body; what tells frames or says a reason is far shorter.
 MAX_BODY_BYTES = MAX_FRAME_BYTES

@@ -19,7 +19,7 @@ from mjpegd.sources import containers, rawjpeg
 from mjpegd.sources.indexing import Batches, Entry, Step
 from mjpegd.sources.reading import FilmFile
 from mjpegd.sources.timing import FilmTimes, nominal_rate, usual_rate
-from mjpegd.wire import jpeg
+from mjpegd.wire import jpeg_segments
 from mjpegd.wire.errors import BrokenJpegError
 
 T = TypeVar("T")
@@ -249,7 +249,7 @@ class Film:
 
 def _picture(data: bytes, tables: bytes) -> bytes:
     """What lies in a frame's place, from SOI on, with the tables that it lacks."""
-    start = max(0, data.find(jpeg.SOI))
+    start = max(0, data.find(jpeg_segments.SOI))
     if not start and not tables:
         return data
     return data[start : start + 2] + tables + data[start + 2 :]
@@ -257,6 +257,6 @@ def _picture(data: bytes, tables: bytes) -> bytes:
 
 def _tables(data: bytes) -> bytes:
     try:
-        return jpeg.tables(data)
+        return jpeg_segments.tables(data)
     except BrokenJpegError:
         return b""

@@ -18,7 +18,7 @@ from mjpegd.interfaces import IFrameSource, InThread
 from mjpegd.sources.paths import natural_key, resolve
 from mjpegd.sources.reading import OPEN_FLAGS
 from mjpegd.sources.shortages import is_shortage, refusal
-from mjpegd.wire.jpeg import MAX_FRAME_BYTES
+from mjpegd.wire.jpeg_segments import MAX_FRAME_BYTES
 from mjpegd.wire.times import SteadyTimes
 
 # Fewer are single pictures: the only one with a digit in its name need not be part of a row.

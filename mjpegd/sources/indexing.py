@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from mjpegd.errors import MediaError
-from mjpegd.wire.jpeg import MAX_FRAME_BYTES
+from mjpegd.wire.jpeg_segments import MAX_FRAME_BYTES
 
 # The largest index kept in memory, some 120 MB: four days at 30 frames per second.
 MAX_FRAMES = 10_000_000

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from mjpegd.sources.indexing import Entry, Index, Step
 from mjpegd.sources.reading import BLOCK_BYTES, ByteReader, blocks
-from mjpegd.wire.jpeg import FrameSplitter, Span
+from mjpegd.wire.jpeg_splitting import FrameSplitter, Span
 
 KIND = "concatenated JPEG"
 # Telephones put previews and gain maps behind a photograph, and this into its APP2 (CIPA DC-007).

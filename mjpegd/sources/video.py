@@ -52,7 +52,7 @@ from mjpegd.sources.indexing import MAX_FRAMES, OtherVideoError
 from mjpegd.sources.reading import FilmFile
 from mjpegd.sources.timing import FilmTimes, nominal_rate, usual_rate
 from mjpegd.wire.errors import BrokenJpegError, ParseError
-from mjpegd.wire.jpeg import MAX_SIDE_PIXELS
+from mjpegd.wire.jpeg_frame import MAX_SIDE_PIXELS
 
 # A process that was killed is gone at once, unless the system has it wait for a disk.
 _ENDING_S = 10.0

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from PIL import Image
 
 from mjpegd.test.pictures import DHT, DQT, DRI, SOF0, SOS, segment
-from mjpegd.wire.jpeg import EOI, SOI
+from mjpegd.wire.jpeg_segments import EOI, SOI
 
 SOF2 = 0xC2
 

@@ -9,7 +9,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
 from mjpegd.interfaces import IFrameSource, ILiveSource, IPacketSender
-from mjpegd.wire.jpeg import SOI
+from mjpegd.wire.jpeg_segments import SOI
 from mjpegd.wire.packets import PacketTrain, RTPPacket, TrainTemplate, whole_words
 from mjpegd.wire.reports import Bye, SourceDescription, compound
 

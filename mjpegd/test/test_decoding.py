@@ -30,7 +30,8 @@ from mjpegd.sources.decoding import NoPictureError, RefusedError, VideoDecoder, 
 from mjpegd.test.films import element, full_box, matroska, matroska_track, numbers, unsigned
 from mjpegd.test.pictures import number_of
 from mjpegd.test.videos import H264, RATE, SIZE, encoded, turned, video
-from mjpegd.wire.jpeg import JpegImage, rtp_frame
+from mjpegd.wire.jpeg_frame import rtp_frame
+from mjpegd.wire.jpeg_image import JpegImage
 
 OPEN_GOP = (("x264-params", "open-gop=1:scenecut=0:bframes=3"),)
 # What FFmpeg calls a container when it reads, and a film in it.

@@ -32,7 +32,9 @@ from mjpegd.test.pictures import (
     without,
 )
 from mjpegd.wire.errors import BrokenJpegError, UnsupportedJpegError
-from mjpegd.wire.jpeg import EOI, JpegFrame, JpegImage, rtp_frame
+from mjpegd.wire.jpeg_frame import JpegFrame, rtp_frame
+from mjpegd.wire.jpeg_image import JpegImage
+from mjpegd.wire.jpeg_segments import EOI
 
 # How far a colour may be off on average, of 255, where chroma was made coarser.
 TOLERANCE = 6

@@ -69,9 +69,9 @@ class FloorTests(SynchronousTestCase):
     def test_there_is_something_to_look_at(self) -> None:
         found = modules()
 
-        for name in ("mjpegd.wire.jpeg", "mjpegd.sources.film", "mjpegd.senders.udp"):
+        for name in ("mjpegd.wire.jpeg_image", "mjpegd.sources.film", "mjpegd.senders.udp"):
             self.assertIn(name, found)
-        self.assertIn("mjpegd.wire.errors", set(imports(found["mjpegd.wire.jpeg"])))
+        self.assertIn("mjpegd.wire.errors", set(imports(found["mjpegd.wire.jpeg_image"])))
 
     def test_wire_is_pure(self) -> None:
         for name, tree in modules("wire").items():

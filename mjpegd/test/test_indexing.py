@@ -14,7 +14,7 @@ from mjpegd.sources.indexing import (
     round_rate,
     sane_rate,
 )
-from mjpegd.wire.jpeg import MAX_FRAME_BYTES
+from mjpegd.wire.jpeg_segments import MAX_FRAME_BYTES
 
 
 class BatchTests(SynchronousTestCase):

@@ -10,7 +10,8 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from mjpegd.test.pictures import DQT, number_of, picture, segments
 from mjpegd.wire.errors import ParseError, UnsupportedJpegError
-from mjpegd.wire.jpeg import EOI, SOI, JpegFrame, JpegImage, rtp_frame
+from mjpegd.wire.jpeg_frame import JpegFrame, rtp_frame
+from mjpegd.wire.jpeg_image import JpegImage
 from mjpegd.wire.jpeg_payload import (
     MIN_PAYLOAD_BYTES,
     Payload,
@@ -20,6 +21,7 @@ from mjpegd.wire.jpeg_payload import (
     tables_for,
     to_jpeg,
 )
+from mjpegd.wire.jpeg_segments import EOI, SOI
 from mjpegd.wire.packets import (
     EXTENSION_HEADER_BYTES,
     JPEG_EXTENSION,

@@ -36,8 +36,10 @@ from mjpegd.test.pictures import (
     without,
 )
 from mjpegd.wire.errors import BrokenJpegError, JpegError, UnsupportedJpegError
-from mjpegd.wire.jpeg import EOI, MAX_FRAME_BYTES, SOI, JpegImage, rtp_frame
+from mjpegd.wire.jpeg_frame import rtp_frame
+from mjpegd.wire.jpeg_image import JpegImage
 from mjpegd.wire.jpeg_payload import to_jpeg
+from mjpegd.wire.jpeg_segments import EOI, MAX_FRAME_BYTES, SOI
 from mjpegd.wire.recode import recode
 
 T = TypeVar("T")

@@ -14,7 +14,8 @@ from zope.interface.verify import verifyObject
 
 from mjpegd.interfaces import ILiveSource
 from mjpegd.sources.pattern import HEIGHT, RATE, WIDTH, Painter, TestCard
-from mjpegd.wire.jpeg import JpegImage, rtp_frame
+from mjpegd.wire.jpeg_frame import rtp_frame
+from mjpegd.wire.jpeg_image import JpegImage
 
 T = TypeVar("T")
 

@@ -3,7 +3,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from mjpegd.sources.indexing import MAX_IDLE_STEPS
 from mjpegd.test.films import BytesReader, entries_of, frames_of, index_of, pictures
 from mjpegd.test.pictures import APP1, DHT, DQT, segment, with_segment, without
-from mjpegd.wire.jpeg import MAX_JUNK_BYTES
+from mjpegd.wire.jpeg_splitting import MAX_JUNK_BYTES
 
 FRAMES = pictures(5)
 

@@ -42,7 +42,9 @@ from mjpegd.test.pictures import (
     without,
 )
 from mjpegd.wire.errors import BrokenJpegError, JpegError, UnsupportedJpegError
-from mjpegd.wire.jpeg import EOI, JpegFrame, JpegImage, rtp_frame
+from mjpegd.wire.jpeg_frame import JpegFrame, rtp_frame
+from mjpegd.wire.jpeg_image import JpegImage
+from mjpegd.wire.jpeg_segments import EOI
 from mjpegd.wire.recode import MAX_SCANS, MAX_WORK, blank, recode
 
 

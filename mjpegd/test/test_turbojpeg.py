@@ -26,7 +26,9 @@ from mjpegd.test.coefficients import (
 )
 from mjpegd.test.pictures import DQT, picture, with_segment, without
 from mjpegd.wire.errors import BrokenJpegError, UnsupportedJpegError
-from mjpegd.wire.jpeg import EOI, JpegImage, rtp_frame
+from mjpegd.wire.jpeg_frame import rtp_frame
+from mjpegd.wire.jpeg_image import JpegImage
+from mjpegd.wire.jpeg_segments import EOI
 from mjpegd.wire.recode import recode
 
 REQUIRE_TOOLS = "MJPEGD_REQUIRE_TOOLS"

@@ -34,7 +34,8 @@ from mjpegd.test.pictures import number_of
 from mjpegd.test.processes import FakeProcess, FakeProcesses
 from mjpegd.test.videos import RATE, SIZE, video
 from mjpegd.wire.errors import BrokenJpegError
-from mjpegd.wire.jpeg import MAX_SIDE_PIXELS, JpegImage
+from mjpegd.wire.jpeg_frame import MAX_SIDE_PIXELS
+from mjpegd.wire.jpeg_image import JpegImage
 
 DEFAULT_RATE = Fraction(10)
 FILM = video(40)

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import Self
 
 from mjpegd.wire.errors import ParseError, UnsupportedJpegError
-from mjpegd.wire.jpeg import EOI, SOI, STANDARD_HUFFMAN, JpegFrame
+from mjpegd.wire.jpeg_frame import STANDARD_HUFFMAN, JpegFrame
+from mjpegd.wire.jpeg_segments import EOI, SOI, Code, marker_segment
 from mjpegd.wire.packets import EXTENSION_HEADER_BYTES, JPEG_EXTENSION, MAX_TRAIN_PACKETS
 
 QUANTIZATION_TABLES_BYTES = 128
@@ -369,7 +370,7 @@ def extension_for(frame: JpegFrame, size: tuple[int, int]) -> bytes:
 
 def _headers(frame: JpegFrame, size: tuple[int, int]) -> bytes:
     """The segments before the scan header."""
-    restart = _segment(0xDD, frame.restart_interval.to_bytes(2, "big"))
+    restart = marker_segment(Code.DRI, frame.restart_interval.to_bytes(2, "big"))
     luma, chroma = frame.quantization[:64], frame.quantization[64:]
     # 8 bits | height | width | 3 components: identifier, sampling factors, table
     picture = struct.pack(">BHHB", 8, size[1], size[0], 3) + bytes(
@@ -377,8 +378,8 @@ def _headers(frame: JpegFrame, size: tuple[int, int]) -> bytes:
     )
     return b"".join(
         (
-            _segment(0xDB, b"\x00" + luma + b"\x01" + chroma),
-            _segment(0xC0, picture),
+            marker_segment(Code.DQT, b"\x00" + luma + b"\x01" + chroma),
+            marker_segment(Code.SOF0, picture),
             _HUFFMAN,
             restart if frame.restart_interval else b"",
         )
@@ -390,22 +391,18 @@ def _size_in(extension: bytes) -> tuple[int, int] | None:
     return (int.from_bytes(match[2], "big"), int.from_bytes(match[1], "big")) if match else None
 
 
-def _segment(code: int, body: bytes) -> bytes:
-    return b"\xff%c%b%b" % (code, (len(body) + 2).to_bytes(2, "big"), body)
-
-
 # Of three components: marker | length | 8 bits | height | width
 _FRAME_HEADER = re.compile(rb"\xff\xc0\x00\x11\x08(..)(..)\x03", re.DOTALL)
 
 # Version 1.1, no unit, pixels as wide as high, no thumbnail.
-_JFIF = _segment(0xE0, b"JFIF\x00\x01\x01\x00\x00\x01\x00\x01\x00\x00")
+_JFIF = marker_segment(Code.APP0, b"JFIF\x00\x01\x01\x00\x00\x01\x00\x01\x00\x00")
 
-_HUFFMAN = _segment(
-    0xC4,
+_HUFFMAN = marker_segment(
+    Code.DHT,
     b"".join(
         bytes((kind << 4 | place,)) + table for (kind, place), table in STANDARD_HUFFMAN.items()
     ),
 )
 
 # 3 components: identifier, Huffman tables | all coefficients at once
-_SCAN_HEADER = _segment(0xDA, b"\x03\x01\x00\x02\x11\x03\x11\x00\x3f\x00")
+_SCAN_HEADER = marker_segment(Code.SOS, b"\x03\x01\x00\x02\x11\x03\x11\x00\x3f\x00")

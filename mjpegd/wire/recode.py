@@ -14,19 +14,10 @@ from struct import unpack
 from typing import Final, NamedTuple
 
 from mjpegd.wire.errors import BrokenJpegError, UnsupportedJpegError
-from mjpegd.wire.jpeg import (
-    STANDARD_HUFFMAN,
-    JpegFrame,
-    JpegImage,
-    Segment,
-    after_scan,
-    header_segments,
-    huffman_tables,
-    later_segments,
-    narrowed,
-    quantization_tables,
-)
+from mjpegd.wire.jpeg_frame import STANDARD_HUFFMAN, JpegFrame, narrowed
+from mjpegd.wire.jpeg_image import JpegImage, huffman_tables, quantization_tables
 from mjpegd.wire.jpeg_payload import to_jpeg
+from mjpegd.wire.jpeg_segments import Code, Segment, after_scan, header_segments, later_segments
 
 # A little more than 4096 x 2160. Decoders keep up to 4 bytes of coefficients for each.
 MAX_PIXELS: Final = 9 << 20
@@ -39,8 +30,6 @@ MAX_SCANS: Final = 50
 MAX_WORK: Final = 500_000
 _PROGRESSIVE_WORK: Final = 3
 
-_SOS: Final = 0xDA
-_DRI: Final = 0xDD
 _PROGRESSIVE: Final = 2
 _BLOCK: Final = 64  # coefficients
 _UNSENT: Final = -1
@@ -193,9 +182,9 @@ def _scans(data: bytes) -> Iterator[_Scan]:
     for segment in chain(header, later_segments(data, header[-1].end)):
         huffman.update(huffman_tables((segment,)))
         quantization.update(quantization_tables((segment,)))
-        if segment.code == _DRI:
+        if segment.code == Code.DRI:
             interval = int.from_bytes(segment.body[:2], "big")
-        elif segment.code == _SOS:
+        elif segment.code == Code.SOS:
             coded = data[segment.end : after_scan(data, segment.end)]
             yield _Scan(*_scan_header(segment), huffman, quantization, interval, coded)
 

@@ -33,7 +33,7 @@ from mjpegd.test.pictures import (
     with_segment,
     without,
 )
-from mjpegd.wire.jpeg import EOI, SOI
+from mjpegd.wire.jpeg_segments import EOI, SOI
 
 MOST_BYTES = 100_000
 # Of the inputs: those that take most work to read, and those that are made of nothing.

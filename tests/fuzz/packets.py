@@ -14,7 +14,7 @@ from mjpegd.logs import Tally, say_count
 from mjpegd.rtp import RTCPProtocol, RTPProtocol, RTPStream
 from mjpegd.wire.errors import JpegError, ParseError
 from mjpegd.wire.headers import KeyManagement
-from mjpegd.wire.jpeg import JpegImage
+from mjpegd.wire.jpeg_image import JpegImage
 from mjpegd.wire.jpeg_payload import Payload, Reassembler, to_jpeg
 from mjpegd.wire.mikey import KeyMessage
 from mjpegd.wire.packets import JPEG_PAYLOAD_TYPE, RTPPacket

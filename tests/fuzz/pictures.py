@@ -7,17 +7,11 @@ from random import Random
 
 from mjpegd.pictures.turbojpeg import TurboJpeg
 from mjpegd.wire.errors import BrokenJpegError, JpegError, UnsupportedJpegError
-from mjpegd.wire.jpeg import (
-    FrameSplitter,
-    JpegFrame,
-    JpegImage,
-    Span,
-    repairs,
-    rtp_frame,
-    split,
-    tables,
-    whole,
-)
+from mjpegd.wire.jpeg_frame import JpegFrame, rtp_frame
+from mjpegd.wire.jpeg_image import JpegImage
+from mjpegd.wire.jpeg_repairs import repairs
+from mjpegd.wire.jpeg_segments import tables, whole
+from mjpegd.wire.jpeg_splitting import FrameSplitter, Span, split
 from mjpegd.wire.recode import recode
 from tests.fuzz.target import agree, chance, pieces
 

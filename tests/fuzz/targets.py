@@ -13,7 +13,8 @@ from mjpegd.test.films import (
     quicktime,
 )
 from mjpegd.wire.headers import KeyManagement
-from mjpegd.wire.jpeg import JpegImage, rtp_frame
+from mjpegd.wire.jpeg_frame import rtp_frame
+from mjpegd.wire.jpeg_image import JpegImage
 from mjpegd.wire.jpeg_payload import MIN_PAYLOAD_BYTES, fragment
 from mjpegd.wire.mikey import CryptoSession, KeyMessage, Suite
 from mjpegd.wire.packets import RTPPacket

@@ -30,7 +30,9 @@ from mjpegd.test.pictures import (
     with_segment,
     without,
 )
-from mjpegd.wire.jpeg import EOI, SOI, STANDARD_HUFFMAN, JpegImage
+from mjpegd.wire.jpeg_frame import STANDARD_HUFFMAN
+from mjpegd.wire.jpeg_image import JpegImage
+from mjpegd.wire.jpeg_segments import EOI, SOI
 
 FRAMES = 10
 # Whole MCUs of every sampling: nothing is padded, hence nothing may differ.

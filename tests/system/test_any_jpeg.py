@@ -6,7 +6,7 @@ from pathlib import Path
 
 from mjpegd.test import films
 from mjpegd.test.pictures import COM, DQT, SOF0, picture, segment
-from mjpegd.wire.jpeg import JpegImage
+from mjpegd.wire.jpeg_image import JpegImage
 from tests.system.cases import SystemTestCase, numbers
 from tests.system.daemon import Daemon
 from tests.tools.client import Client, RefusedError
