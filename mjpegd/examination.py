@@ -325,7 +325,7 @@ class _Trial:
             self._note(number, form, sent[same])
         plain = sent[_as_it_matters(PLAIN_FORM, image)]
         # Each of two fields has half the lines.
-        if image.is_field and isinstance(plain, _Sent):
+        if image.header.is_field and isinstance(plain, _Sent):
             self.sizes.add(plain.size, number)
         else:
             self.sizes.add((image.width, image.height), number)
@@ -398,7 +398,7 @@ def _as_it_matters(form: JpegForm, image: JpegImage) -> JpegForm:
     is_big = max(image.width, image.height) > MAX_SIDE_PIXELS
     return replace(
         form,
-        strips_restarts=form.strips_restarts and image.restart_interval > 0,
+        strips_restarts=form.strips_restarts and image.header.restart_interval > 0,
         big=form.big if is_big else Big.SCALE,
     )
 

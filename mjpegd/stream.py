@@ -309,7 +309,7 @@ class FilmStream(_Stream):
         with contextlib.suppress(JpegError):
             image = JpegImage.parse(picture)
             is_large = max(image.width, image.height) > MAX_SIDE_PIXELS
-            if is_large and not image.is_field:  # fields become one picture of another size
+            if is_large and not image.header.is_field:  # fields become one picture of another size
                 self._large_size = (image.width, image.height)
 
     def _is_laborious(self, packing: Packing) -> bool:

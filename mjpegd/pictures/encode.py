@@ -17,7 +17,7 @@ from PIL.JpegImagePlugin import JpegImageFile, zigzag_index
 from mjpegd.pictures.forms import in_eights
 from mjpegd.wire.errors import BrokenJpegError, UnsupportedJpegError
 from mjpegd.wire.jpeg_frame import MAX_SIDE_PIXELS
-from mjpegd.wire.jpeg_image import JpegImage
+from mjpegd.wire.jpeg_image import JpegHeader, JpegImage
 from mjpegd.wire.jpeg_payload import tables_for
 from mjpegd.wire.jpeg_segments import EOI, SOI, Code, header_segments, marker_segment
 from mjpegd.wire.recode import MAX_SCANS
@@ -67,7 +67,7 @@ def check_size(image: JpegImage) -> None:
     most = MAX_PIXELS_IN_PASSES if _has_passes(image) else MAX_PIXELS
     if pixels > most:
         raise UnsupportedJpegError(f"{image.width}x{image.height} pixels are more than {most}")
-    is_arithmetic = image.coding >= _FIRST_ARITHMETIC
+    is_arithmetic = image.header.coding >= _FIRST_ARITHMETIC
     if not is_arithmetic and pixels > _MAX_PIXELS_A_BYTE * len(image.scan):
         raise BrokenJpegError(f"has too few data for {image.width}x{image.height} pixels")
     if image.scans > MAX_SCANS:
@@ -75,8 +75,9 @@ def check_size(image: JpegImage) -> None:
 
 
 def _has_passes(image: JpegImage) -> bool:
-    is_whole = len(image.scan_components) == len(image.components)
-    return image.coding == _PROGRESSIVE or image.scans > 1 or not is_whole
+    header = image.header
+    is_whole = len(header.scan_components) == len(header.components)
+    return header.coding == _PROGRESSIVE or image.scans > 1 or not is_whole
 
 
 def working_bytes(image: JpegImage) -> int:
@@ -84,10 +85,11 @@ def working_bytes(image: JpegImage) -> int:
     pixels = image.width * image.height
     # Pillow's have four bytes a pixel; there are so many while colours are converted, or two
     # fields woven.
-    pictures = 3 if len(image.components) == _CMYK_COMPONENTS else 2
-    if image.is_field:
+    components = len(image.header.components)
+    pictures = 3 if components == _CMYK_COMPONENTS else 2
+    if image.header.is_field:
         pictures = 7
-    samples = 2 * len(image.components) if _has_passes(image) else 0
+    samples = 2 * components if _has_passes(image) else 0
     return pixels * (4 * pictures + samples)
 
 
@@ -117,8 +119,9 @@ def encode(picture: bytes, image: JpegImage, *, scales: bool) -> bytes:
     # Pillow wants an end. But what is cut off would get a grey rest with one: what follows the
     # data must not matter.
     ends = (b"",) if picture.endswith(EOI) else (EOI, _NOISE + EOI)
+    subsampling = _subsampling(image.header)
     coded = {
-        _encoded(_decoded(picture + end, image, scales=scales), image, _subsampling(image))
+        _encoded(_decoded(picture + end, image, scales=scales), image.header, subsampling)
         for end in ends
     }
     if len(coded) > 1:
@@ -148,7 +151,7 @@ def weave(fields: Sequence[bytes], image: JpegImage, *, scales: bool) -> bytes:
     both = b"".join(chain.from_iterable(zip(_lines(upper), _lines(lower), strict=True)))
     shown = Image.frombytes("YCbCr", (upper.width, 2 * upper.height), both)
     # With one sample of chroma for two lines the colours of the fields would run into another.
-    return _encoded(_scaled(shown) if scales else shown, image, "4:2:2")
+    return _encoded(_scaled(shown) if scales else shown, image.header, "4:2:2")
 
 
 def _check_fields(images: Sequence[JpegImage]) -> None:
@@ -167,10 +170,10 @@ def _lines(shown: Image.Image) -> list[bytes]:
 
 def _decoded(picture: bytes, image: JpegImage, *, scales: bool) -> Image.Image:
     """The picture in Y, Cb and Cr."""
-    _check_kind(image)
+    _check_kind(image.header)
     with _pillow(), JpegImageFile(BytesIO(bare(picture))) as opened:
         # The decoder is asked once for Y, Cb and Cr, and to halve what is far too large.
-        mode = opened.mode if _is_rgb(image) else "YCbCr"
+        mode = opened.mode if _is_rgb(image.header) else "YCbCr"
         opened.draft(mode, _fit(opened.size) if scales else opened.size)
         opened.load()
         shown = _scaled(opened) if scales else opened
@@ -187,19 +190,19 @@ def _pillow() -> Iterator[None]:
         raise BrokenJpegError(f"cannot be decoded or encoded anew: {error}") from None
 
 
-def _check_kind(image: JpegImage) -> None:
-    if image.coding not in _CODINGS:
-        raise UnsupportedJpegError(f"coding process {image.coding}")
-    if image.precision != _SAMPLE_BITS:
-        raise UnsupportedJpegError(f"{image.precision} bits per sample")
-    if len(image.components) not in _COLOURS:
-        raise UnsupportedJpegError(f"{len(image.components)} colour components")
+def _check_kind(header: JpegHeader) -> None:
+    if header.coding not in _CODINGS:
+        raise UnsupportedJpegError(f"coding process {header.coding}")
+    if header.precision != _SAMPLE_BITS:
+        raise UnsupportedJpegError(f"{header.precision} bits per sample")
+    if len(header.components) not in _COLOURS:
+        raise UnsupportedJpegError(f"{len(header.components)} colour components")
 
 
-def _is_rgb(image: JpegImage) -> bool:
+def _is_rgb(header: JpegHeader) -> bool:
     # The rule that libjpeg has for files without a JFIF segment.
-    names = bytes(part.identifier for part in image.components)
-    return image.adobe_transform == 0 or (image.adobe_transform is None and names == b"RGB")
+    names = bytes(part.identifier for part in header.components)
+    return header.adobe_transform == 0 or (header.adobe_transform is None and names == b"RGB")
 
 
 def _fit(size: tuple[int, int]) -> tuple[int, int]:
@@ -215,23 +218,22 @@ def _scaled(shown: Image.Image) -> Image.Image:
     return shown if size == shown.size else shown.resize(size, Resampling.BILINEAR)
 
 
-def _subsampling(image: JpegImage) -> str:
+def _subsampling(header: JpegHeader) -> str:
     """The one of RTP's two that keeps more of the colours."""
-    is_full_height = len({part.vertical for part in image.components}) == 1
-    return "4:2:2" if len(image.components) > 1 and is_full_height else "4:2:0"
+    is_full_height = len({part.vertical for part in header.components}) == 1
+    return "4:2:2" if len(header.components) > 1 and is_full_height else "4:2:0"
 
 
-def _encoded(shown: Image.Image, image: JpegImage, subsampling: str) -> bytes:
+def _encoded(shown: Image.Image, header: JpegHeader, subsampling: str) -> bytes:
     output = BytesIO()
     with _pillow():
-        shown.save(output, "JPEG", qtables=_tables(image), subsampling=subsampling)
+        shown.save(output, "JPEG", qtables=_tables(header), subsampling=subsampling)
     return output.getvalue()
 
 
-def _tables(image: JpegImage) -> list[list[int]]:
+def _tables(header: JpegHeader) -> list[list[int]]:
     """Tables for luma and chroma, in the order that Pillow wants: row by row."""
-    tables = (image.quantization.get(part.table, _DEFAULT_TABLE) for part in image.components)
-    first, *others = map(_table, tables)
+    first, *others = (_table(table or _DEFAULT_TABLE) for table in header.component_tables)
     # Cb and Cr have to share theirs.
     chroma = [min(entries) for entries in zip(*others[:2], strict=True)] if others else first
     return [first, chroma]

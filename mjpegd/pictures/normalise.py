@@ -86,7 +86,7 @@ def direct(picture: bytes, form: JpegForm) -> JpegFrame:
             words.
     """
     image = JpegImage.parse(picture)
-    if image.is_field and _has_second_field(picture):
+    if image.header.is_field and _has_second_field(picture):
         raise UnsupportedJpegError(_INTERLACED)
     is_big = max(image.width, image.height) > MAX_SIDE_PIXELS and _keeps_size(image, form)
     if is_big:
@@ -95,7 +95,7 @@ def direct(picture: bytes, form: JpegForm) -> JpegFrame:
         frame = _nested(picture, image)
     else:
         frame = rtp_frame(image, any_size=is_big)
-    if image.restart_interval and form.strips_restarts:
+    if image.header.restart_interval and form.strips_restarts:
         raise UnsupportedJpegError("restart markers")
     # Only decoding shows whether what has no end was cut off in the middle.
     if not picture.endswith(EOI) and _NO_END in repairs(picture):
@@ -114,7 +114,7 @@ def _keeps_size(image: JpegImage, form: JpegForm) -> bool:
 
 def _nested(picture: bytes, image: JpegImage) -> JpegFrame:
     """All of a picture behind the data of a tiny one: FFmpeg obeys the headers that come last."""
-    if image.coding > _LAST_HUFFMAN_CODING:
+    if image.header.coding > _LAST_HUFFMAN_CODING:
         raise UnsupportedJpegError(_ARITHMETIC)
     inner = encode.bare(_first(picture)).removeprefix(SOI).removesuffix(EOI)
     return JpegFrame(1, _TINY, _TINY, 0, _TINY_TABLES, _TINY_SCAN + inner)
@@ -170,7 +170,7 @@ def _is_recodable(image: JpegImage) -> bool:
         reference.check_recodable(image)
     except JpegError:
         return False
-    tables = [narrowed(image.quantization.get(part.table, b"")) for part in image.components]
+    tables = [narrowed(table) for table in image.header.component_tables]
     return all(len(table) <= _ENTRIES for table in tables) and len(set(tables[1:])) <= 1
 
 

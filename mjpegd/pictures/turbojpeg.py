@@ -106,7 +106,7 @@ class TurboJpeg:
         image = JpegImage.parse(jpeg)
         check_recodable(image)
         jpeg = whole(jpeg)  # The library objects to a missing EOI.
-        if tuple((part.horizontal, part.vertical) for part in image.components) in _SHAPES:
+        if image.header.sampling in _SHAPES:
             coded = self._run(jpeg, _NO_COPIES)
         elif image.width * image.height > _MAX_POURED_PIXELS:
             raise UnsupportedJpegError(f"more than {_MAX_POURED_PIXELS} pixels in another order")

@@ -130,7 +130,7 @@ class EncodeTests(SynchronousTestCase):
     def test_grey_has_one_table_for_all(self) -> None:
         jpeg = picture(77, mode="L", quality=42)
 
-        expected = JpegImage.parse(jpeg).quantization[0] * 2
+        expected = JpegImage.parse(jpeg).header.quantization[0] * 2
         self.assertEqual(frame_of(encoded(jpeg)).quantization, expected)
 
     def test_the_finer_entries_of_different_chroma_tables(self) -> None:

@@ -2,6 +2,7 @@
 
 import contextlib
 from dataclasses import replace
+from typing import Any
 
 from hypothesis import given
 from twisted.trial.unittest import SynchronousTestCase
@@ -14,6 +15,10 @@ from mjpegd.wire.jpeg_image import JpegImage, ScanComponent
 from mjpegd.wire.jpeg_segments import MAX_FRAME_BYTES
 
 
+def with_header(image: JpegImage, **changes: Any) -> JpegImage:  # as `replace` declares them
+    return replace(image, header=replace(image.header, **changes))
+
+
 class RtpFrameTests(SynchronousTestCase):
     def test_4_2_0(self) -> None:
         image = JpegImage.parse(picture(1, size=(64, 48)))
@@ -21,7 +26,9 @@ class RtpFrameTests(SynchronousTestCase):
         frame = rtp_frame(image)
 
         self.assertEqual((frame.type, frame.width, frame.height), (1, 64, 48))
-        self.assertEqual(frame.quantization, image.quantization[0] + image.quantization[1])
+        self.assertEqual(
+            frame.quantization, image.header.quantization[0] + image.header.quantization[1]
+        )
         self.assertEqual(frame.scan, segments(picture(1))[-2])
 
     def test_4_2_2(self) -> None:
@@ -39,23 +46,25 @@ class RtpFrameTests(SynchronousTestCase):
 
     def test_what_is_sent_as_it_is(self) -> None:
         image = JpegImage.parse(picture(1))
-        luma, blue, red = image.components
+        luma, blue, red = image.header.components
         same = rtp_frame(image)
-        swapped_tables = replace(
+        swapped_tables = with_header(
             image,
             components=(replace(luma, table=1), replace(blue, table=0), replace(red, table=0)),
-            quantization={0: image.quantization[1], 1: image.quantization[0]},
+            quantization={0: image.header.quantization[1], 1: image.header.quantization[0]},
         )
-        swapped_huffman = replace(
+        swapped_huffman = with_header(
             image,
             scan_components=(
                 ScanComponent(1, 1, 1),
                 ScanComponent(2, 0, 0),
                 ScanComponent(3, 0, 0),
             ),
-            huffman={(kind, 1 - name): table for (kind, name), table in image.huffman.items()},
+            huffman={
+                (kind, 1 - name): table for (kind, name), table in image.header.huffman.items()
+            },
         )
-        other_names = replace(
+        other_names = with_header(
             image,
             components=(replace(luma, identifier=7), replace(blue, identifier=0), red),
             scan_components=(
@@ -64,36 +73,38 @@ class RtpFrameTests(SynchronousTestCase):
                 ScanComponent(3, 1, 1),
             ),
         )
-        equal_tables = replace(
+        equal_tables = with_header(
             image,
             components=(luma, blue, replace(red, table=2)),
-            quantization={**image.quantization, 2: image.quantization[1]},
+            quantization={**image.header.quantization, 2: image.header.quantization[1]},
         )
         for case in (
             swapped_tables,
             swapped_huffman,
             other_names,
             equal_tables,
-            replace(image, huffman={}),
-            replace(image, coding=1),
-            replace(image, adobe_transform=1),
+            with_header(image, huffman={}),
+            with_header(image, coding=1),
+            with_header(image, adobe_transform=1),
         ):
             self.assertEqual(rtp_frame(case), same)
 
     def test_one_table_for_all_is_doubled(self) -> None:
         image = JpegImage.parse(picture(1))
-        one = replace(image, components=tuple(replace(part, table=0) for part in image.components))
+        one = with_header(
+            image, components=tuple(replace(part, table=0) for part in image.header.components)
+        )
 
-        self.assertEqual(rtp_frame(one).quantization, image.quantization[0] * 2)
+        self.assertEqual(rtp_frame(one).quantization, image.header.quantization[0] * 2)
 
     def test_16_bit_tables_are_narrowed_where_they_can_be(self) -> None:
         image = JpegImage.parse(picture(1))
         wide = {
             name: b"".join(b"\0%c" % entry for entry in table)
-            for name, table in image.quantization.items()
+            for name, table in image.header.quantization.items()
         }
 
-        self.assertEqual(rtp_frame(replace(image, quantization=wide)), rtp_frame(image))
+        self.assertEqual(rtp_frame(with_header(image, quantization=wide)), rtp_frame(image))
 
     def test_restart_interval(self) -> None:
         self.assertEqual(rtp_frame(JpegImage.parse(RESTARTS)).restart_interval, 2)
@@ -121,40 +132,40 @@ class RtpFrameTests(SynchronousTestCase):
 
     def test_obstacles_in_headers(self) -> None:
         image = JpegImage.parse(picture(1))
-        luma, blue, red = image.components
-        own_tables = {**image.quantization, 2: bytes(64)}
-        wide_tables = {0: image.quantization[0], 1: b"\1\0" * 64}
+        luma, blue, red = image.header.components
+        own_tables = {**image.header.quantization, 2: bytes(64)}
+        wide_tables = {0: image.header.quantization[0], 1: b"\1\0" * 64}
         cases = [
-            ("lossless", replace(image, coding=3)),
-            ("arithmetic coding", replace(image, coding=9)),
-            ("coding process 5", replace(image, coding=5)),
-            ("12 bits per sample", replace(image, precision=12)),
-            ("2 colour components", replace(image, components=(luma, blue))),
+            ("lossless", with_header(image, coding=3)),
+            ("arithmetic coding", with_header(image, coding=9)),
+            ("coding process 5", with_header(image, coding=5)),
+            ("12 bits per sample", with_header(image, precision=12)),
+            ("2 colour components", with_header(image, components=(luma, blue))),
             (
                 "RGB colours",
-                replace(
+                with_header(
                     image,
                     components=tuple(
                         replace(part, identifier=name)
-                        for part, name in zip(image.components, b"RGB", strict=True)
+                        for part, name in zip(image.header.components, b"RGB", strict=True)
                     ),
                 ),
             ),
             (
                 "more than one scan",
-                replace(image, scan_components=image.scan_components[:1]),
+                with_header(image, scan_components=image.header.scan_components[:1]),
             ),
             ("more than 16 MiB of data", replace(image, scan=memoryview(bytes(MAX_FRAME_BYTES)))),
             (
                 "different quantization tables for Cb and Cr",
-                replace(
+                with_header(
                     image, components=(luma, blue, replace(red, table=2)), quantization=own_tables
                 ),
             ),
-            ("16-bit quantization tables", replace(image, quantization=wide_tables)),
+            ("16-bit quantization tables", with_header(image, quantization=wide_tables)),
             (
                 "its own Huffman tables",
-                replace(image, huffman={(1, 1): STANDARD_HUFFMAN[1, 0]}),
+                with_header(image, huffman={(1, 1): STANDARD_HUFFMAN[1, 0]}),
             ),
         ]
         for reason, case in cases:
@@ -174,9 +185,9 @@ class RtpFrameTests(SynchronousTestCase):
         for reason, factors in cases:
             components = tuple(
                 replace(part, horizontal=across, vertical=down)
-                for part, (across, down) in zip(image.components, factors, strict=True)
+                for part, (across, down) in zip(image.header.components, factors, strict=True)
             )
-            self.assert_obstacle(replace(image, components=components), reason)
+            self.assert_obstacle(with_header(image, components=components), reason)
 
     @given(hostile())
     def test_anything(self, data: bytes) -> None:

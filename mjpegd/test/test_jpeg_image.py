@@ -37,24 +37,54 @@ from mjpegd.wire.jpeg_image import Component, JpegImage, ScanComponent
 from mjpegd.wire.jpeg_segments import EOI, SOI
 
 
+class JpegHeaderTests(SynchronousTestCase):
+    def test_sampling(self) -> None:
+        header = JpegImage.parse(picture(1, subsampling="4:2:0")).header
+
+        self.assertEqual(header.sampling, ((2, 2), (1, 1), (1, 1)))
+
+    def test_tables_of_components(self) -> None:
+        whole = JpegImage.parse(picture(1)).header
+        bare = JpegImage.parse(without(picture(1), DQT)).header
+
+        luma, chroma = whole.quantization[0], whole.quantization[1]
+        self.assertEqual(whole.component_tables, [luma, chroma, chroma])
+        self.assertEqual(bare.component_tables, [b""] * 3)
+
+    def test_rgb(self) -> None:
+        no_transform = with_segment(picture(1), APP14, ADOBE_YCBCR[:-1] + b"\0")
+        named = picture(1, subsampling="4:4:4", keep_rgb=True)
+        cases = (
+            (picture(1), False),
+            (with_segment(picture(1), APP14, ADOBE_YCBCR), False),
+            (no_transform, True),
+            (without(named, APP14), True),
+            (with_segment(without(named, APP14), APP14, ADOBE_YCBCR), False),
+            (picture(1, mode="CMYK"), False),
+        )
+        for number, (jpeg, is_rgb) in enumerate(cases):
+            self.assertIs(JpegImage.parse(jpeg).header.is_rgb, is_rgb, number)
+
+
 class JpegImageTests(SynchronousTestCase):
     def test_baseline(self) -> None:
         image = JpegImage.parse(picture(1, size=(64, 48), subsampling="4:2:2"))
 
-        self.assertEqual((image.width, image.height, image.precision), (64, 48, 8))
-        self.assertEqual(image.coding, 0)
+        header = image.header
+        self.assertEqual((image.width, image.height, image.scans), (64, 48, 1))
+        self.assertEqual((header.precision, header.coding), (8, 0))
         self.assertEqual(
-            image.components, (Component(1, 2, 1, 0), Component(2, 1, 1, 1), Component(3, 1, 1, 1))
+            header.components, (Component(1, 2, 1, 0), Component(2, 1, 1, 1), Component(3, 1, 1, 1))
         )
         self.assertEqual(
-            image.scan_components,
+            header.scan_components,
             (ScanComponent(1, 0, 0), ScanComponent(2, 1, 1), ScanComponent(3, 1, 1)),
         )
         self.assertEqual(
-            {key: len(table) for key, table in image.quantization.items()}, {0: 64, 1: 64}
+            {key: len(table) for key, table in header.quantization.items()}, {0: 64, 1: 64}
         )
-        self.assertEqual(image.huffman, STANDARD_HUFFMAN)
-        self.assertEqual((image.restart_interval, image.adobe_transform, image.scans), (0, None, 1))
+        self.assertEqual(header.huffman, STANDARD_HUFFMAN)
+        self.assertEqual((header.restart_interval, header.adobe_transform), (0, None))
 
     def test_scan_ends_where_eoi_was_or_should_be(self) -> None:
         scan = segments(RESTARTS)[-2]
@@ -62,7 +92,7 @@ class JpegImageTests(SynchronousTestCase):
             self.assertEqual(JpegImage.parse(without_eoi(RESTARTS) + end).scan, scan)
 
     def test_restart_interval(self) -> None:
-        self.assertEqual(JpegImage.parse(RESTARTS).restart_interval, 2)
+        self.assertEqual(JpegImage.parse(RESTARTS).header.restart_interval, 2)
 
     def test_fill_bytes_do_not_matter(self) -> None:
         plain, with_fill = JpegImage.parse(picture(1)), JpegImage.parse(filled(picture(1)))
@@ -81,12 +111,12 @@ class JpegImageTests(SynchronousTestCase):
     def test_16_bit_tables(self) -> None:
         image = JpegImage.parse(with_segment(picture(1), DQT, b"\x13" + bytes(range(128))))
 
-        self.assertEqual(image.quantization[3], bytes(range(128)))
+        self.assertEqual(image.header.quantization[3], bytes(range(128)))
 
     def test_progressive(self) -> None:
         image = JpegImage.parse(picture(1, progressive=True))
 
-        self.assertEqual(image.coding, 2)
+        self.assertEqual(image.header.coding, 2)
         self.assertGreater(image.scans, 5)
 
     def test_scans_are_counted_as_far_as_they_can_be_read(self) -> None:
@@ -98,18 +128,18 @@ class JpegImageTests(SynchronousTestCase):
     def test_adobe_segment(self) -> None:
         jpeg = with_segment(picture(1), APP14, ADOBE_YCBCR)
 
-        self.assertEqual(JpegImage.parse(jpeg).adobe_transform, 1)
-        self.assertEqual(JpegImage.parse(picture(1, mode="CMYK")).adobe_transform, 0)
+        self.assertEqual(JpegImage.parse(jpeg).header.adobe_transform, 1)
+        self.assertEqual(JpegImage.parse(picture(1, mode="CMYK")).header.adobe_transform, 0)
 
     def test_other_application_segment_14(self) -> None:
         for body in (b"", b"Adobe", b"Other\x00\x64\x00\x00\x00\x00\x01"):
             jpeg = with_segment(picture(1), APP14, body)
-            self.assertIsNone(JpegImage.parse(jpeg).adobe_transform)
+            self.assertIsNone(JpegImage.parse(jpeg).header.adobe_transform)
 
     def test_field_of_an_interlaced_frame(self) -> None:
         for polarity, is_field in ((b"\0", False), (b"\1", True), (b"\2", True), (b"", False)):
             jpeg = with_segment(picture(1), APP0, b"AVI1" + polarity)
-            self.assertIs(JpegImage.parse(jpeg).is_field, is_field)
+            self.assertIs(JpegImage.parse(jpeg).header.is_field, is_field)
 
     def test_what_looks_like_the_last_segment_in_a_comment_is_a_comment(self) -> None:
         for length in (b"\x00\x02", b"\x00\x08", b"\x04\x00", b"\x0f\xff", b"\xff\xff"):
@@ -125,6 +155,11 @@ class JpegImageTests(SynchronousTestCase):
 
         self.assertEqual(len(set(scans)), 3)
         self.assertEqual([bytes(JpegImage.parse(frame).scan) for frame in again], scans)
+
+    def test_frames_share_what_their_header_tells(self) -> None:
+        first, second = (JpegImage.parse(picture(number)) for number in (1, 2))
+
+        self.assertIs(first.header, second.header)
 
     def test_number_of_lines_told_at_the_end(self) -> None:
         self.assertEqual(JpegImage.parse(one_line_behind(picture(1))).height, 48)

@@ -501,7 +501,9 @@ class TablesForTests(SynchronousTestCase):
         for q in (1, 5, 49, 50, 51, 80, 99):
             image = JpegImage.parse(picture(1, quality=q))
 
-            self.assertEqual(tables_for(q), image.quantization[0] + image.quantization[1])
+            self.assertEqual(
+                tables_for(q), image.header.quantization[0] + image.header.quantization[1]
+            )
 
 
 class ToJpegTests(SynchronousTestCase):

@@ -246,7 +246,7 @@ class NormaliseTests(SynchronousTestCase):
             step, why, found = self.made(jpeg, STRIPPED, way)
 
             self.assertEqual((step, why), (expected, "restart markers"))
-            self.assertEqual(JpegImage.parse(found).restart_interval, 0)
+            self.assertEqual(JpegImage.parse(found).header.restart_interval, 0)
         self.assertEqual(pixels(normalise(jpeg, STRIPPED, recode).picture), pixels(jpeg))
 
     def test_what_is_recoded_but_still_does_not_fit(self) -> None:

@@ -93,12 +93,12 @@ def rtp_frame(image: JpegImage, *, any_size: bool = False) -> JpegFrame:
         if reason := obstacle(image):
             raise UnsupportedJpegError(reason)
     is_told = max(image.width, image.height) <= MAX_SIDE_PIXELS
-    luma, chroma, _ = (narrowed(image.quantization[part.table]) for part in image.components)
+    luma, chroma, _ = map(narrowed, image.header.component_tables)
     return JpegFrame(
-        type=_TYPES[_factors(image)],
+        type=_TYPES[image.header.sampling],
         width=_up_to_eight(image.width) if is_told else 0,
         height=_up_to_eight(image.height) if is_told else 0,
-        restart_interval=image.restart_interval,
+        restart_interval=image.header.restart_interval,
         quantization=luma + chroma,
         scan=image.scan,
     )
@@ -113,26 +113,23 @@ def _up_to_eight(pixels: int) -> int:
     return (pixels + 7) // 8 * 8
 
 
-def _factors(image: JpegImage) -> tuple[tuple[int, int], ...]:
-    return tuple((part.horizontal, part.vertical) for part in image.components)
-
-
 def _coding_obstacle(image: JpegImage) -> str:
     # Extended sequential Huffman coding of 8 bits is read by any baseline decoder.
-    if image.coding not in {0, 1}:
-        return _CODING_NAMES.get(image.coding, f"coding process {image.coding}")
-    return "" if image.precision == 8 else f"{image.precision} bits per sample"
+    header = image.header
+    if header.coding not in {0, 1}:
+        return _CODING_NAMES.get(header.coding, f"coding process {header.coding}")
+    return "" if header.precision == 8 else f"{header.precision} bits per sample"
 
 
 def _colour_obstacle(image: JpegImage) -> str:
-    number = len(image.components)
+    number = len(image.header.components)
     if number != 3:
         return {1: "greyscale", 4: "CMYK colours"}.get(number, f"{number} colour components")
-    return "RGB colours" if image.is_rgb else ""
+    return "RGB colours" if image.header.is_rgb else ""
 
 
 def _sampling_obstacle(image: JpegImage) -> str:
-    factors = _factors(image)
+    factors = image.header.sampling
     if factors in _TYPES:
         return ""
     luma, blue, red = factors
@@ -145,8 +142,8 @@ def _sampling_obstacle(image: JpegImage) -> str:
 
 
 def _scan_obstacle(image: JpegImage) -> str:
-    order = [part.identifier for part in image.components]
-    if image.scans > 1 or [part.identifier for part in image.scan_components] != order:
+    order = [part.identifier for part in image.header.components]
+    if image.scans > 1 or [part.identifier for part in image.header.scan_components] != order:
         return "more than one scan"
     return ""
 
@@ -164,7 +161,7 @@ def _data_obstacle(image: JpegImage) -> str:
 
 
 def _quantization_obstacle(image: JpegImage) -> str:
-    used = [narrowed(image.quantization.get(part.table, b"")) for part in image.components]
+    used = [narrowed(table) for table in image.header.component_tables]
     if not all(used):
         return "no quantization tables"
     if any(len(table) != 64 for table in used):
@@ -173,11 +170,12 @@ def _quantization_obstacle(image: JpegImage) -> str:
 
 
 def _huffman_obstacle(image: JpegImage) -> str:
-    known = {**STANDARD_HUFFMAN, **image.huffman}
-    for place, part in enumerate(image.scan_components):
+    own = image.header.huffman
+    for place, part in enumerate(image.header.scan_components):
         wanted = min(place, 1)
-        for kind, table in enumerate((part.dc_table, part.ac_table)):
-            if known.get((kind, table)) != STANDARD_HUFFMAN[kind, wanted]:
+        for name in ((0, part.dc_table), (1, part.ac_table)):
+            table = own.get(name) or STANDARD_HUFFMAN.get(name)
+            if table != STANDARD_HUFFMAN[name[0], wanted]:
                 return "its own Huffman tables"
     return ""
 

@@ -19,18 +19,18 @@ def repairs(data: bytes) -> tuple[str, ...]:
     Raises:
         BrokenJpegError: As `JpegImage.parse`.
     """
-    image = JpegImage.parse(data)
-    header = tuple(header_segments(data))
-    used = {part.table for part in image.components}
-    tables = [image.quantization.get(part.table, b"") for part in image.components]
-    end = end_of(data, header)
+    header = JpegImage.parse(data).header
+    segments = tuple(header_segments(data))
+    used = {part.table for part in header.components}
+    tables = header.component_tables
+    end = end_of(data, segments)
     found = {
         "one quantization table for all components": len(tables) == 3 and len(used) == 1,
         "16-bit quantization tables": any(narrowed(table) != table for table in tables),
-        "no Huffman tables": not image.huffman,
-        "application segments": any(map(_is_left_out, header)),
-        "comments": any(segment.code == Code.COM for segment in header),
-        "fill bytes": _has_fill_bytes(header),
+        "no Huffman tables": not header.huffman,
+        "application segments": any(map(_is_left_out, segments)),
+        "comments": any(segment.code == Code.COM for segment in segments),
+        "fill bytes": _has_fill_bytes(segments),
         "no end": data[end : end + len(EOI)] != EOI,
         "bytes behind the end": end + len(EOI) < len(data),
     }
@@ -44,7 +44,7 @@ def _is_left_out(segment: Segment) -> bool:
     return Code.APP0 <= segment.code <= Code.APP15 and not (is_jfif or is_ycbcr)
 
 
-def _has_fill_bytes(header: Sequence[Segment]) -> bool:
+def _has_fill_bytes(segments: Sequence[Segment]) -> bool:
     # Marker and length are four bytes.
-    sizes = sum(4 + len(segment.body) for segment in header)
-    return len(SOI) + sizes < header[-1].end
+    sizes = sum(4 + len(segment.body) for segment in segments)
+    return len(SOI) + sizes < segments[-1].end

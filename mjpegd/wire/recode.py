@@ -15,7 +15,7 @@ from typing import Final, NamedTuple
 
 from mjpegd.wire.errors import BrokenJpegError, UnsupportedJpegError
 from mjpegd.wire.jpeg_frame import STANDARD_HUFFMAN, JpegFrame, narrowed
-from mjpegd.wire.jpeg_image import JpegImage, huffman_tables, quantization_tables
+from mjpegd.wire.jpeg_image import JpegHeader, JpegImage, huffman_tables, quantization_tables
 from mjpegd.wire.jpeg_payload import to_jpeg
 from mjpegd.wire.jpeg_segments import Code, Segment, after_scan, header_segments, later_segments
 
@@ -99,8 +99,8 @@ def blank(image: JpegImage) -> bytes:
     """
     check_recodable(image)
     planes = _planes(image)
-    for plane, part in zip(planes, image.components, strict=True):
-        plane.quantization = image.quantization.get(part.table, b"")
+    for plane, table in zip(planes, image.header.component_tables, strict=True):
+        plane.quantization = table
     quantization = _quantization(planes)
     target = _with_chroma(planes)
     # All MCUs are the same.
@@ -122,23 +122,24 @@ def check_recodable(image: JpegImage) -> None:
         BrokenJpegError: It has more scans than any encoder writes.
         UnsupportedJpegError: The text names the obstacle in a few words.
     """
-    if image.coding > _PROGRESSIVE:
-        raise UnsupportedJpegError(f"coding process {image.coding}")
-    if image.precision != 8:
-        raise UnsupportedJpegError(f"{image.precision} bits per sample")
-    _check_colours(image)
+    header = image.header
+    if header.coding > _PROGRESSIVE:
+        raise UnsupportedJpegError(f"coding process {header.coding}")
+    if header.precision != 8:
+        raise UnsupportedJpegError(f"{header.precision} bits per sample")
+    _check_colours(header)
     if image.width * image.height > MAX_PIXELS:
         raise UnsupportedJpegError(f"more than {MAX_PIXELS} pixels")
     if image.scans > MAX_SCANS:
         raise BrokenJpegError("has more scans than any encoder writes")
 
 
-def _check_colours(image: JpegImage) -> None:
-    if len(image.components) == 1:
+def _check_colours(header: JpegHeader) -> None:
+    if len(header.components) == 1:
         return
-    if len(image.components) != 3 or image.is_rgb:
+    if len(header.components) != 3 or header.is_rgb:
         raise UnsupportedJpegError("colours other than Y, Cb and Cr")
-    luma, *chroma = ((part.horizontal, part.vertical) for part in image.components)
+    luma, *chroma = header.sampling
     if any((luma[0] / across, luma[1] / down) not in _TYPES for across, down in chroma):
         raise UnsupportedJpegError("sampling other than 4:2:0 and 4:2:2")
     if chroma[0] != chroma[1]:
@@ -357,8 +358,9 @@ def _jpeg(
 
 
 def _planes(image: JpegImage) -> list[_Plane]:
-    across = max(part.horizontal for part in image.components)
-    down = max(part.vertical for part in image.components)
+    components = image.header.components
+    across = max(part.horizontal for part in components)
+    down = max(part.vertical for part in components)
     return [
         _Plane(
             part.horizontal,
@@ -367,7 +369,7 @@ def _planes(image: JpegImage) -> list[_Plane]:
             -(-image.height * part.vertical // (8 * down)),
             min(place, _CHROMA),
         )
-        for place, part in enumerate(image.components)
+        for place, part in enumerate(components)
     ]
 
 
@@ -706,8 +708,9 @@ def _refine(bits: _Bits, numbers: "array[int]", band: range, low: int, zeros: in
 
 def _read(image: JpegImage, data: bytes) -> list[_Plane]:
     planes = _planes(image)
-    places = {part.identifier: place for place, part in enumerate(image.components)}
-    is_progressive = image.coding == _PROGRESSIVE
+    components = image.header.components
+    places = {part.identifier: place for place, part in enumerate(components)}
+    is_progressive = image.header.coding == _PROGRESSIVE
     _check_work(data, planes, places, is_progressive)
     passes = [_Passes(plane) for plane in planes] if is_progressive else []
     for scan in _scans(data):
@@ -719,7 +722,7 @@ def _read(image: JpegImage, data: bytes) -> list[_Plane]:
         else:
             _read_sequential(scan, [planes[place] for place in found])
         for place in found:
-            table = scan.quantization[image.components[place].table]
+            table = scan.quantization[components[place].table]
             planes[place].quantization = planes[place].quantization or table
     for part in passes:
         part.finish()

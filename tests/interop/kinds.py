@@ -88,11 +88,13 @@ def lossless() -> tuple[Kind, ...]:
     return (
         _by_ffmpeg("optimized by ffmpeg", "yuvj420p", _COMMON),
         _by_ffmpeg("optimized by ffmpeg 422", "yuvj422p", ((2, 2), (1, 2), (1, 2))),
-        _kind("grey", [jpeg(n, "L") for n in range(FRAMES)], lambda it: len(it.components) == 1),
+        _kind(
+            "grey", [jpeg(n, "L") for n in range(FRAMES)], lambda it: len(it.header.components) == 1
+        ),
         _kind(
             "progressive",
             [jpeg(number, progressive=True) for number in range(FRAMES)],
-            lambda it: it.coding == _PROGRESSIVE,
+            lambda it: it.header.coding == _PROGRESSIVE,
         ),
         _kind(
             "several scans",
@@ -102,21 +104,26 @@ def lossless() -> tuple[Kind, ...]:
         _kind(
             "16 bit tables",
             [_changed(frame, DQT, _widened) for frame in plain],
-            lambda it: {len(table) for table in it.quantization.values()} == {128},
+            lambda it: {len(table) for table in it.header.quantization.values()} == {128},
         ),
         _kind(
             "one table",
             [jpeg(number, qtables=[[9] * 64]) for number in range(FRAMES)],
-            lambda it: len(it.quantization) == 1,
+            lambda it: len(it.header.quantization) == 1,
         ),
-        _kind("no DHT", [without(frame, DHT) for frame in plain], lambda it: not it.huffman),
-        _kind("restarts", restarts, lambda it: it.restart_interval == 3),
-        _kind("restarts stripped", restarts, lambda it: it.restart_interval == 3, "?restart=strip"),
+        _kind("no DHT", [without(frame, DHT) for frame in plain], lambda it: not it.header.huffman),
+        _kind("restarts", restarts, lambda it: it.header.restart_interval == 3),
+        _kind(
+            "restarts stripped",
+            restarts,
+            lambda it: it.header.restart_interval == 3,
+            "?restart=strip",
+        ),
         _kind("swapped", [_swapped(frame) for frame in plain], _is_swapped),
         _kind(
             "named components",
             [_renamed(frame) for frame in plain],
-            lambda it: [part.identifier for part in it.components] == [40, 20, 30],
+            lambda it: [part.identifier for part in it.header.components] == [40, 20, 30],
         ),
         _bytes_kind(
             "thumbnail",
@@ -151,22 +158,25 @@ def lossy() -> tuple[Kind, ...]:
         _kind(
             "three tables",
             [_with_third_table(jpeg(number)) for number in numbers],
-            lambda it: it.quantization[1] != it.quantization[2] and it.components[2].table == 2,
+            lambda it: (
+                it.header.quantization[1] != it.header.quantization[2]
+                and it.header.components[2].table == 2
+            ),
         ),
         _kind(
             "RGB",
             [jpeg(number, subsampling="4:4:4", keep_rgb=True) for number in numbers],
-            lambda it: it.adobe_transform == 0 and len(it.components) == 3,
+            lambda it: it.header.adobe_transform == 0 and len(it.header.components) == 3,
         ),
         _kind(
             "CMYK",
             [jpeg(number, "CMYK") for number in numbers],
-            lambda it: it.adobe_transform == 0 and len(it.components) == 4,
+            lambda it: it.header.adobe_transform == 0 and len(it.header.components) == 4,
         ),
         _kind(
             "YCCK",
             [_ycck(number) for number in numbers],
-            lambda it: it.adobe_transform == 2 and len(it.components) == 4,
+            lambda it: it.header.adobe_transform == 2 and len(it.header.components) == 4,
         ),
         sizes(),
     )
@@ -202,7 +212,7 @@ def interlaced(order: tuple[int, int]) -> Kind:
         shown = image(number, _FIELDS_SIZE)
         fields = (_field(shown, place) for place in order)
         frames.append(b"".join(fields))
-    assert all(JpegImage.parse(frame).is_field and frame.count(SOI) == 2 for frame in frames)
+    assert all(JpegImage.parse(frame).header.is_field and frame.count(SOI) == 2 for frame in frames)
     return Kind("interlaced {} {}".format(*order), films.avi(frames), size=_FIELDS_SIZE)
 
 
@@ -273,7 +283,7 @@ def _by_ffmpeg(name: str, form: str, factors: tuple[tuple[int, int], ...]) -> Ki
         film = path.read_bytes()
     return _sure(
         Kind(name, film),
-        lambda it: _factors(it) == factors and dict(it.huffman) != STANDARD_HUFFMAN,
+        lambda it: _factors(it) == factors and dict(it.header.huffman) != STANDARD_HUFFMAN,
     )
 
 
@@ -296,7 +306,7 @@ def _sure(kind: Kind, is_so: Callable[[JpegImage], bool]) -> Kind:
 
 
 def _factors(it: JpegImage) -> tuple[tuple[int, int], ...]:
-    return tuple((part.horizontal, part.vertical) for part in it.components)
+    return tuple((part.horizontal, part.vertical) for part in it.header.components)
 
 
 def _changed(frame: bytes, code: int, change: Callable[[bytes], bytes]) -> bytes:
@@ -330,8 +340,8 @@ def _swapped(frame: bytes) -> bytes:
 
 
 def _is_swapped(it: JpegImage) -> bool:
-    tables = [(part.dc_table, part.ac_table) for part in it.scan_components]
-    return [part.table for part in it.components] == [1, 0, 0] and tables[0] == (1, 1)
+    tables = [(part.dc_table, part.ac_table) for part in it.header.scan_components]
+    return [part.table for part in it.header.components] == [1, 0, 0] and tables[0] == (1, 1)
 
 
 def _renamed(frame: bytes) -> bytes:

@@ -58,14 +58,14 @@ class FormTests(SystemTestCase):
         frames = [picture(number, SIZE, restart_marker_blocks=3) for number in range(5)]
 
         for image in self.seen("film.avi", frames):
-            self.assertEqual(image.restart_interval, 3)
+            self.assertEqual(image.header.restart_interval, 3)
 
     def test_restart_markers_go_where_that_is_asked_for_or_known_to_be_needed(self) -> None:
         frames = [picture(number, SIZE, restart_marker_blocks=3) for number in range(5)]
 
         for path, agent in (("film.avi?restart=strip", "x"), ("film.avi", "gortsplib")):
             for image in self.seen(path, frames, agent=agent):
-                self.assertEqual(image.restart_interval, 0)
+                self.assertEqual(image.header.restart_interval, 0)
 
     def test_large_pictures_are_made_smaller(self) -> None:
         frames = [picture(number, BIG) for number in range(5)]
