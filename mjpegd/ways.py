@@ -68,15 +68,8 @@ def _interleaved_way(
     connection = exchange.connection
     channels = connection.take_channels(transport.interleaved, exchange.session)
     sender = InterleavedSender(connection, channels)
-    way = Way(
-        sender=_secured(exchange, sender, interleaved=True),
-        packing=JpegPacking(_payload_bytes(exchange), interleaved=True, form=form),
-        lifetime=Lifetime.INTERLEAVED,
-        description=f"TCP, channels {channels[0]}-{channels[1]}{_in_words(exchange)}",
-        channels=channels,
-        carrier=connection,
-        guard=_guard(exchange),
-    )
+    way = _way(exchange, Lower.TCP, sender, form, f"channels {channels[0]}-{channels[1]}")
+    way = replace(way, channels=channels, carrier=connection)
     return way, Transport(transport.profile, Lower.TCP, interleaved=channels)
 
 
@@ -86,20 +79,32 @@ def _udp_way(
     connection, ports = exchange.connection, exchange.house.ports
     leaves_from = ports.address_for(connection.host, connection.local_host)
     sender = ports.sender(connection.host, client_port, leaves_from)
-    way = Way(
-        sender=_secured(exchange, sender, interleaved=False),
-        packing=JpegPacking(_payload_bytes(exchange), interleaved=False, form=form),
-        lifetime=Lifetime.DATAGRAM,
-        description=f"UDP, ports {client_port[0]}-{client_port[1]}{_in_words(exchange)}",
-        report_ports=client_port,
-        guard=_guard(exchange),
-    )
+    way = _way(exchange, Lower.UDP, sender, form, f"ports {client_port[0]}-{client_port[1]}")
+    way = replace(way, report_ports=client_port)
     return way, Transport(
         transport.profile,
         client_port=client_port,
         server_port=ports.ports,
         # Without need it is not said: behind NAT it misleads players.
         source=leaves_from if leaves_from != connection.local_host else None,
+    )
+
+
+def _way(
+    exchange: Exchange, lower: Lower, sender: IPacketSender, form: JpegForm, where: str
+) -> Way:
+    """What all ways have in common: packets of a size, encrypted where keys were agreed upon."""
+    is_interleaved = lower is Lower.TCP
+    guard, keys = None, ""
+    if exchange.agreement is not None:
+        guard, keys = exchange.agreement.guard, f", SRTP by {exchange.agreement.suite.name}"
+        sender = SecureSender(sender, guard, interleaved=is_interleaved)
+    return Way(
+        sender=sender,
+        packing=JpegPacking(_payload_bytes(exchange, guard), interleaved=is_interleaved, form=form),
+        lifetime=Lifetime.INTERLEAVED if is_interleaved else Lifetime.DATAGRAM,
+        description=f"{lower.value}, {where}{keys}",
+        guard=guard,
     )
 
 
@@ -137,19 +142,6 @@ def _agree(exchange: Exchange, profile: str) -> None:
     )
 
 
-def _guard(exchange: Exchange) -> Guard | None:
-    return None if exchange.agreement is None else exchange.agreement.guard
-
-
-def _in_words(exchange: Exchange) -> str:
-    return "" if exchange.agreement is None else f", SRTP by {exchange.agreement.suite.name}"
-
-
-def _secured(exchange: Exchange, sender: IPacketSender, *, interleaved: bool) -> IPacketSender:
-    guard = _guard(exchange)
-    return sender if guard is None else SecureSender(sender, guard, interleaved=interleaved)
-
-
 def transport_fields(
     exchange: Exchange, transport: Transport, session: Session
 ) -> list[tuple[str, str]]:
@@ -165,10 +157,10 @@ def transport_fields(
     ]
 
 
-def _payload_bytes(exchange: Exchange) -> int:
+def _payload_bytes(exchange: Exchange, guard: Guard | None) -> int:
     """What a packet holds after its RTP header; Blocksize counts the same (section 12.7)."""
     most = exchange.house.max_packet_bytes
-    if (guard := _guard(exchange)) is not None:
+    if guard is not None:
         most = min(most - guard.tag_bytes, MAX_PACKET_BYTES)
     most -= RTP_HEADER_BYTES
     wanted = exchange.header("Blocksize")
