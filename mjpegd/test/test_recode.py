@@ -4,7 +4,6 @@ import contextlib
 from collections.abc import Sequence
 from io import BytesIO
 from itertools import product
-from random import Random
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -12,8 +11,6 @@ from PIL import Image
 from twisted.trial.unittest import SynchronousTestCase
 
 from mjpegd.test.coefficients import (
-    AC_TABLE,
-    DC_TABLE,
     FORMS,
     GREY,
     SIZES,
@@ -25,8 +22,6 @@ from mjpegd.test.coefficients import (
     noise,
     packed,
     parts,
-    passes,
-    progressive,
     written,
 )
 from mjpegd.test.pictures import (
@@ -94,12 +89,6 @@ class LibjpegTests(SynchronousTestCase):
 
     def test_restart_markers(self) -> None:
         self.check(restart_marker_blocks=3)
-
-    def test_progressive_with_restart_markers(self) -> None:
-        self.check(progressive=True, restart_marker_blocks=2)
-
-    def test_flat_progressive(self) -> None:
-        self.assertEqual(recode(picture(7, progressive=True)), recode(picture(7)))
 
     def test_grey_becomes_colourless(self) -> None:
         for size in ((64, 48), (40, 56)):
@@ -198,13 +187,6 @@ class FormTests(SynchronousTestCase):
 
         self.assertEqual(frame_of(recode(jpeg)), frame_of(noise((2041, 9))))
 
-    @given(st.integers(0, 1 << 32), st.sampled_from(SIZES), st.sampled_from((TYPE_0, TYPE_1)))
-    def test_any_passes(self, seed: int, size: tuple[int, int], factors: Factors) -> None:
-        found = parts(size, factors, seed)
-        jpeg = progressive(size, found, list(passes(3, Random(seed))))
-
-        self.check(size, jpeg, found)
-
     @given(
         st.integers(0, 1 << 32),
         st.tuples(st.integers(1, 40), st.integers(1, 40)),
@@ -302,12 +284,6 @@ class RefusalTests(SynchronousTestCase):
             data = noise((64, 48), **options).removesuffix(EOI)
             self.broken(data[:-2])
 
-    def test_marker_within_the_scan(self) -> None:
-        *header, scan, last = segments(picture(1))
-        for stray in (b"\xff\x01", b"\xff\xff\x00"):
-            jpeg = b"".join((*header, scan[:9], stray, scan[9:], last))
-            self.assertIn("marker", self.broken(jpeg))
-
     def test_component_without_a_scan(self) -> None:
         jpeg = written((8, 8), parts((8, 8), TYPE_1), ((0,), (1,)))
         self.assertIn("lacks", self.broken(jpeg))
@@ -316,39 +292,12 @@ class RefusalTests(SynchronousTestCase):
         self.broken(written((8, 8), parts((8, 8), TYPE_1), ((0,), (0, 1, 2))))
         self.broken(written((8, 8), parts((8, 8), TYPE_1), ((0, 0, 1, 2),)))
 
-    def test_impossible_tables(self) -> None:
-        jpeg = written((8, 8), parts((8, 8), TYPE_1))
-        for table in (b"\x00\x03" + bytes(18), b"\x00" + bytes(15) + b"\x01\x20"):
-            self.broken(jpeg.replace(segment(DHT, DC_TABLE + AC_TABLE), segment(DHT, table)))
-
     def test_more_scans_than_any_encoder_writes(self) -> None:
         jpeg = progressive_grey()
         *header, scan = jpeg.split(b"\xff\xda")[:2]
         scan = b"\xff\xda" + scan[: scan.index(b"\xff")]
 
         self.assertIn("more scans", self.broken(header[0] + scan * (MAX_SCANS + 1) + EOI))
-
-    def test_scans_in_an_impossible_order(self) -> None:
-        jpeg = progressive_grey()
-        start = jpeg.index(b"\xff\xda")
-        head, passes = jpeg[:start], jpeg[start:].removesuffix(EOI)
-
-        self.assertIn("order", self.broken(head + passes * 2 + EOI))
-        for low in (b"\x20", b"\x21"):  # bits from 2 on were sent before, which is not so
-            self.assertIn("order", self.broken(jpeg.replace(b"\x01\x05\x02", b"\x01\x05" + low)))
-
-    def test_impossible_bands(self) -> None:
-        jpeg = noise((16, 16), progressive=True)
-        place = jpeg.index(b"\xff\xda") + 11  # of the first coefficient that the scan tells
-
-        for band in (b"\x00\x01", b"\x05\x02", b"\x01\x40", b"\x01\x05"):
-            self.broken(jpeg[:place] + band + jpeg[place + 2 :])
-
-    def test_numbers_outside_of_their_band(self) -> None:
-        header = bytes((1, 1, 0, 1, 5, 2))  # one component, coefficients 1 to 5
-        self.assertIn(header, progressive_grey())
-
-        self.broken(progressive_grey().replace(header, bytes((1, 1, 0, 1, 1, 2))))
 
     @given(
         st.sampled_from(
