@@ -159,6 +159,10 @@ class Assembler(Protocol):
         """Take the next packet; frames that are finished by it, mostly none or one."""
         ...
 
+    def restart(self) -> None:
+        """Another part of the stream follows: nothing that has come belongs to it."""
+        ...
+
     @property
     def lost(self) -> int:
         """Frames given up so far of which something came."""

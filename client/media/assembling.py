@@ -62,6 +62,14 @@ class JpegAssembler:
             frames += self._received(whole)
         return frames
 
+    def restart(self) -> None:
+        """Another part of the stream follows; see `Reassembler.restart`.
+
+        With gst-rtsp-server the times of the packets begin anew with each PLAY.
+        """
+        self._reassembler.restart()
+        self._timestamp = -1
+
     def _received(self, frame: JpegFrame, *, is_damaged: bool = False) -> list[ReceivedFrame]:
         try:
             jpeg = to_jpeg(frame, self._size)
@@ -114,6 +122,11 @@ class LaboratoryAssembler:
         if packet.marker or packet.payload.endswith(EOI):
             frames += self._end()
         return frames
+
+    def restart(self) -> None:
+        """Another part of the stream follows: what has come of a frame is left uncounted."""
+        self._clear()
+        self._is_broken = False
 
     def _add(self, part: bytes) -> None:
         self._parts.append(part)

@@ -73,7 +73,6 @@ class JitterBuffer:
         self._next: int | None = None  # number of the packet whose turn it is
         self._waiting = _Waiting()
         self._complete_s = -inf  # arrival of the last of all packets before it
-        self._cleared_s = -inf  # `_complete_s` when all was forgotten
         self._timeline = _Timeline(latency_s)
         self._losses = _Losses(assembler)
         self._frames: deque[tuple[float, ReceivedFrame]] = deque()  # with the time to show it
@@ -130,9 +129,9 @@ class JitterBuffer:
         """Another part of the stream follows: forget what waits, and when it was to be shown."""
         self._next = None
         self._waiting = _Waiting()
-        self._cleared_s = self._complete_s
         self._timeline.restart()
         self._losses.restart()
+        self._assembler.restart()
         self._frames.clear()
         self._frames_bytes = 0
 
@@ -190,8 +189,6 @@ class JitterBuffer:
     def _add_frame(self, frame: ReceivedFrame) -> None:
         if not frame.is_damaged:
             self._losses.pass_frame(frame.timestamp)
-        elif frame.arrived_s <= self._cleared_s:
-            return  # It was broken off when all was forgotten.
         while self._is_full:
             self._take_frame()
             self._losses.overflow += 1
@@ -383,7 +380,7 @@ class _Losses:
     def _given_up(self) -> int:
         """Frames of which something came, since the last whole one."""
         given_up = self._assembler.lost - self._given_up_before
-        # The stream may be joined, and left, in the middle of a frame; that is no loss.
+        # The stream may be joined in the middle of a frame; that is no loss.
         return max(0, given_up - 1) if self._timestamp is None else given_up
 
     def _vanished(self, ticks: int) -> int:

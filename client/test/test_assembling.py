@@ -1,5 +1,7 @@
 """Tests of `client.media.assembling`."""
 
+from dataclasses import replace
+
 from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
@@ -147,6 +149,28 @@ class JpegAssemblerTests(SynchronousTestCase):
         self.assertEqual(feed_all(assembler, [packets[0], packets[2]]), [])
         self.assertEqual(assembler.lost, 1)
 
+    def test_after_a_restart_the_time_of_the_last_frame_may_be_that_of_the_next(self) -> None:
+        assembler = JpegAssembler()
+        packets = film()
+        feed_all(assembler, parts_of(packets, 0))
+
+        assembler.restart()
+        again = [replace(packet, timestamp=0) for packet in parts_of(packets, 1)]
+        (frame,) = [found for packet in again for found in assembler.feed(packet, 9.0)]
+
+        self.assertEqual((number_of(frame.jpeg), frame.arrived_s), (1, 9.0))
+
+    def test_the_frame_that_a_restart_breaks_off_is_neither_shown_nor_lost(self) -> None:
+        assembler = JpegAssembler(keeps_damaged=True)
+        packets = film()
+        feed_all(assembler, parts_of(packets, 0)[:-1])
+
+        assembler.restart()
+        frames = feed_all(assembler, parts_of(packets, 1))
+
+        self.assertEqual([number_of(frame.jpeg) for frame in frames], [1])
+        self.assertEqual(assembler.lost, 0)
+
     @given(st.lists(st.tuples(st.binary(max_size=300), st.booleans(), st.integers(0, 3))))
     def test_anything_may_come(self, contents: list[tuple[bytes, bool, int]]) -> None:
         assembler = JpegAssembler(keeps_damaged=True)
@@ -227,6 +251,17 @@ class LaboratoryAssemblerTests(SynchronousTestCase):
         feed_all(assembler, packets)
 
         self.assertEqual(assembler.lost, 1)
+
+    def test_a_restart_forgets_what_has_begun(self) -> None:
+        assembler = LaboratoryAssembler()
+        begun, *_ = packets_of([SOI, b"1", b"2"])
+        feed_all(assembler, [begun])
+
+        assembler.restart()
+        frames = feed_all(assembler, packets_of([SOI + b"3", b"4"]))
+
+        self.assertEqual([frame.jpeg for frame in frames], [SOI + b"34"])
+        self.assertEqual(assembler.lost, 0)
 
     def test_a_frame_that_grows_without_end_is_given_up(self) -> None:
         assembler = LaboratoryAssembler()

@@ -596,6 +596,17 @@ class ClearTests(SynchronousTestCase):
         for each in shown:
             self.assertAlmostEqual(each.at_s - each.frame.arrived_s, LATENCY_S)
 
+    def test_the_frame_that_follows_may_have_the_time_of_the_one_before(self) -> None:
+        buffer = JitterBuffer(JpegAssembler(), LATENCY_S)
+        arrivals = jpeg_film()
+        play(buffer, [a for a in arrivals if not a.packet.timestamp])
+
+        buffer.clear()
+        second = [a for a in arrivals if a.packet.timestamp == INTERVAL_TICKS]
+        shown = play(buffer, [replace(a, packet=replace(a.packet, timestamp=0)) for a in second])
+
+        self.assertEqual([number_of(each.frame.jpeg) for each in shown], [1])
+
     def test_the_latency_that_the_network_asks_for_stays(self) -> None:
         buffer = laboratory_buffer(None)
         play(buffer, [later(a, 0.1 * (n % 2)) for n, a in enumerate(film(50))])

@@ -371,6 +371,27 @@ class ReassemblerTests(SynchronousTestCase):
         self.assertIsNone(unknown)
         self.assertEqual(reassembler.lost, 1)
 
+    def test_after_a_restart_times_begin_anew_and_tables_stay(self) -> None:
+        reassembler = Reassembler()
+        first = Payload(1, 200, 64, 48, 0, 0, TABLES, b"1")
+        later = replace(first, quantization=b"")
+        reassembler.feed(first.to_bytes(), 7, marker=True)
+
+        reassembler.restart()
+        frame = reassembler.feed(later.to_bytes(), 7, marker=True)
+
+        assert frame
+        self.assertEqual(frame.quantization, TABLES)
+
+    def test_a_frame_that_a_restart_breaks_off_is_not_lost(self) -> None:
+        reassembler = Reassembler()
+        fed(reassembler, fragment(FRAME, 1400)[:-1], timestamp=7)
+
+        reassembler.restart()
+
+        self.assertEqual(fed(reassembler, fragment(FRAME, 1400), timestamp=8)[-1], FRAME)
+        self.assertEqual(reassembler.lost, 0)
+
     def test_tables_of_q_255_are_not_kept(self) -> None:
         reassembler = Reassembler()
         first = Payload(1, 255, 64, 48, 0, 0, TABLES, b"1")

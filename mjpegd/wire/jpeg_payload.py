@@ -224,6 +224,15 @@ class Reassembler:
             return None
         return self._complete() if marker and self._first else None
 
+    def restart(self) -> None:
+        """Another part of the stream follows, and its times may be the same.
+
+        What has come of a frame is left without being counted; tables that Q names stay.
+        """
+        self._forget()
+        self._timestamp = None
+        self._remains = (None, [], b"")
+
     @property
     def damaged(self) -> JpegFrame | None:
         """The frame that the last payload made us give up, from its top to the gap.

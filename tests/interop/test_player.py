@@ -25,6 +25,7 @@ from tests.tools.client import Client
 from tests.tools.gst_server import GstServer, avi_of
 
 FRAMES = 2 * FPS
+SLOW_FPS = 5
 SIZE = (640, 480)  # Some packets a frame.
 
 
@@ -156,6 +157,18 @@ class PlaybackTests(TestCase, GstCase):
 
     async def test_pause_step_and_seek_over_tcp(self) -> None:
         await self.assert_follows("TCP")
+
+    async def test_steps_though_each_comes_with_the_same_rtp_time(self) -> None:
+        # Slow enough that no packet of another frame comes between the answer and PAUSE.
+        slow = films.avi([picture(number, SIZE) for number in range(FRAMES)], rate=(SLOW_FPS, 1))
+        self.film.write_bytes(slow)
+        self.open("UDP")
+        await self.until_more(1)
+        number = await self.stand_still()
+
+        for step in range(1, 4):
+            self.player.step(1)
+            self.assertEqual(await self.until_more(1), [number + step])
 
 
 class GstServerTests(GstCase):
