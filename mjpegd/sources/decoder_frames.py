@@ -81,7 +81,9 @@ class _Cursor:
     @property
     def pixel_shape(self) -> Fraction:
         """Width of a pixel by its height."""
-        shape = self._demuxer.stream.sample_aspect_ratio or Fraction(1)
+        told = self._demuxer.stream.sample_aspect_ratio
+        # From PyAV 19 on it is no Fraction.
+        shape = Fraction(told.numerator, told.denominator) if told else Fraction(1)
         return shape if Fraction(1, _WIDEST_PIXEL) <= shape <= _WIDEST_PIXEL else Fraction(1)
 
     @property

@@ -12,7 +12,7 @@ from array import array
 from bisect import bisect_right
 from collections.abc import Iterator
 from fractions import Fraction
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import av
 
@@ -41,6 +41,10 @@ _FURTHEST_BACK_S, _FURTHEST_AHEAD_S = 0.25, 3600.0
 # Where clocks are part of the transmission, they jump sooner than that a picture stands so long.
 _FURTHEST_AHEAD_IN_STREAMS_S = 10.0
 _STREAM_FORMATS = frozenset({"mpegts", "mpeg"})
+
+# Titles and the like may be in any encoding. PyAV before 19 has to be told not to mind.
+_MINDS_METADATA = int(av.__version__.partition(".")[0]) < 19
+_METADATA: dict[str, Any] = {"metadata_errors": "replace"} if _MINDS_METADATA else {}
 
 
 class RefusedError(Exception):
@@ -94,7 +98,7 @@ class Demuxer:
                 "use_absolute_path": "0",
                 "max_pixels": str(task.limits.max_pixels),
             },
-            metadata_errors="replace",
+            **_METADATA,
         )
         assert isinstance(container, InputContainer), "it is opened for reading"  # noqa: S101
         self.container = container

@@ -7,7 +7,7 @@ from av.container import InputContainer
 
 from mjpegd.test.decoders import ELEMENTARY, NO_CACHE, DecoderCase
 from mjpegd.test.films import element, matroska, matroska_track, unsigned
-from mjpegd.test.videos import H264, SIZE, video
+from mjpegd.test.videos import H264, RATE, SIZE, video
 
 
 def packets(film: bytes) -> list[bytes]:
@@ -25,6 +25,15 @@ def vp8(frames: Sequence[bytes], stamps: Sequence[int]) -> bytes:
         matroska_track(2, 17, b"S_TEXT/UTF8"),
     )
     return matroska(frames, stamps, *tracks)
+
+
+class DemuxerTests(DecoderCase):
+    def test_texts_in_the_film_may_be_in_any_encoding(self) -> None:
+        film = video()
+        latin_1 = film.replace(b"Lavf", "é°ÿþ".encode("latin-1"))
+        self.assertNotEqual(latin_1, film)
+
+        self.assertEqual(self.decoder(latin_1).opening().rate, RATE)
 
 
 class TimeTests(DecoderCase):
