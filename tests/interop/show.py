@@ -15,7 +15,8 @@ def with_pyav(source: str, transport: str | None, start_s: float | None) -> Iter
     """The pictures as PyAV has them, from a time on."""
     import av
 
-    options = {"rtsp_transport": transport} if transport else {}
+    # FFmpeg 9 looks at certificates, unless it is told not to.
+    options = {"rtsp_transport": transport, "tls_verify": "0"} if transport else {}
     with av.open(
         source, format=None if transport else "mjpeg", options=options, timeout=TIMEOUT_S
     ) as container:
