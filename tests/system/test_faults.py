@@ -36,6 +36,7 @@ sys.argv = sys.argv[2:]
 runpy.run_path(sys.argv[0], run_name="__main__")
 """
 FULL = "/dev/full"
+LOOKS = 3
 
 
 class FaultCase(SystemTestCase):
@@ -62,11 +63,18 @@ class DescriptorsTests(FaultCase):
         shots = {f"shots/{number:03}.jpg": picture(number) for number in range(200)}
         self.server = self.running(shots | {"film.avi": film(500)})
 
+    def descriptors(self) -> set[int]:
+        """Those that the daemon has at this moment."""
+        return {int(path.name) for path in Path(f"/proc/{self.server.pid}/fd").iterdir()}
+
     @contextlib.contextmanager
     def shortage(self) -> Iterator[None]:
         """All descriptors that the daemon may have are taken within."""
         soft, hard = resource.prlimit(self.server.pid, resource.RLIMIT_NOFILE)
-        taken = {int(path.name) for path in Path(f"/proc/{self.server.pid}/fd").iterdir()}
+        taken = self.descriptors()
+        for _ in range(LOOKS):  # A picture that is open at the first look is not at all of them.
+            time.sleep(POLL_S)
+            taken &= self.descriptors()
         first_free = next(number for number in count() if number not in taken)
         resource.prlimit(self.server.pid, resource.RLIMIT_NOFILE, (first_free, hard))
         yield
